@@ -1,0 +1,229 @@
+"""The canonical tables of a book, defined once: checks, readers, the simulator and the docs all use this definition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+Dtype = Literal["string", "date", "timestamp", "money", "float", "int", "bool"]
+Role = Literal["feature", "protected", "proxy", "care", "private", "outcome", "key"]
+
+ARROW_TYPES: dict[Dtype, pa.DataType] = {
+    "string": pa.string(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),  # UTC, without a zone, so that no session setting can shift it
+    "money": pa.decimal128(18, 2),
+    "float": pa.float64(),
+    "int": pa.int64(),
+    "bool": pa.bool_(),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its storage type, its role, and whether a date after `as_of` in it must read as null."""
+
+    name: str
+    dtype: Dtype
+    role: Role = "feature"
+    dated: bool = False
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """One canonical table. `occurred` is the column that says when a row happened (None for standing data)."""
+
+    name: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    occurred: str | None = None
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names in storage order, without `known_at`."""
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """Return the column called `name`.
+
+        Raises
+        ------
+        KeyError
+            If the table has no such column.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    def arrow_schema(self) -> pa.Schema:
+        """Return the storage schema: the columns, then `known_at`."""
+        fields = [pa.field(column.name, ARROW_TYPES[column.dtype]) for column in self.columns]
+        return pa.schema([*fields, pa.field("known_at", ARROW_TYPES["timestamp"])])
+
+
+def _key(name: str) -> Column:
+    return Column(name, "string", "key")
+
+
+_TABLES = (
+    TableSchema(
+        "customers",
+        ("customer_id",),
+        (
+            _key("customer_id"),
+            Column("birth_date", "date", "protected"),
+            Column("gender", "string", "protected"),
+            Column("marital_status", "string", "protected"),
+            Column("education", "string"),
+            Column("occupation", "string"),
+            Column("employed_since", "date"),
+            Column("monthly_income", "money"),
+            Column("region", "string", "proxy"),
+            Column("segment", "string"),
+            Column("branch_id", "string", "proxy"),
+            Column("officer_id", "string", "key"),
+            Column("relationship_since", "date"),
+            Column("name", "string", "private"),
+            Column("phone", "string", "private"),
+            Column("email", "string", "private"),
+            Column("national_id", "string", "private"),
+        ),
+    ),
+    TableSchema(
+        "loans",
+        ("loan_id",),
+        (
+            _key("loan_id"),
+            _key("customer_id"),
+            Column("product", "string"),
+            Column("opened_on", "date"),
+            Column("principal", "money"),
+            Column("credit_limit", "money"),
+            Column("annual_rate", "float"),
+            Column("term_months", "int"),
+            Column("instalment_amount", "money"),
+            Column("collateral_value", "money"),
+            Column("closed_on", "date", "outcome", dated=True),
+            Column("close_reason", "string", "outcome"),
+            Column("written_off_on", "date", "outcome", dated=True),
+        ),
+        occurred="opened_on",
+    ),
+    TableSchema(
+        "instalments",
+        ("loan_id", "schedule_version", "instalment_no"),
+        (
+            _key("loan_id"),
+            Column("schedule_version", "int", "key"),
+            Column("instalment_no", "int", "key"),
+            Column("effective_from", "date"),
+            Column("due_on", "date"),
+            Column("due_amount", "money"),
+        ),
+        occurred="effective_from",
+    ),
+    TableSchema(
+        "payments",
+        ("payment_id",),
+        (
+            _key("payment_id"),
+            _key("loan_id"),
+            Column("paid_at", "timestamp"),
+            Column("amount", "money"),
+            Column("kind", "string"),
+            Column("reverses", "string", "key"),
+        ),
+        occurred="paid_at",
+    ),
+    TableSchema(
+        "restructurings",
+        ("loan_id", "effective_on"),
+        (
+            _key("loan_id"),
+            Column("effective_on", "date", "key"),
+            Column("kind", "string"),
+            Column("distressed", "bool", "outcome"),
+            Column("forgiven_amount", "money"),
+        ),
+        occurred="effective_on",
+    ),
+    TableSchema(
+        "performance",
+        ("loan_id", "month_end"),
+        (
+            _key("loan_id"),
+            Column("month_end", "date", "key"),
+            Column("balance", "money"),
+            Column("credit_limit", "money"),
+            Column("due_amount", "money"),
+            Column("paid_amount", "money"),
+            Column("dpd", "int"),
+        ),
+        occurred="month_end",
+    ),
+    TableSchema(
+        "transactions",
+        ("transaction_id",),
+        (
+            _key("transaction_id"),
+            _key("customer_id"),
+            _key("account_id"),
+            Column("booked_at", "timestamp"),
+            Column("amount", "money"),
+            Column("channel", "string"),
+            Column("category", "string"),
+            Column("counterparty_id", "string", "key"),
+            Column("balance_after", "money"),
+        ),
+        occurred="booked_at",
+    ),
+    TableSchema(
+        "events",
+        ("event_id",),
+        (
+            _key("event_id"),
+            _key("customer_id"),
+            Column("occurred_at", "timestamp"),
+            Column("kind", "string"),
+            Column("detail", "string", "private"),
+        ),
+        occurred="occurred_at",
+    ),
+    TableSchema(
+        "applications",
+        ("application_id",),
+        (
+            _key("application_id"),
+            _key("customer_id"),
+            Column("applied_at", "timestamp"),
+            Column("product", "string"),
+            Column("requested_amount", "money"),
+            Column("decision", "string"),
+            Column("decided_at", "timestamp", dated=True),
+            Column("decline_reason", "string"),
+            Column("score", "float"),
+            _key("loan_id"),
+        ),
+        occurred="applied_at",
+    ),
+    TableSchema(
+        "bureau",
+        ("customer_id", "reported_on"),
+        (
+            _key("customer_id"),
+            Column("reported_on", "date", "key"),
+            Column("enquiries_6m", "int"),
+            Column("other_debt", "money"),
+            Column("worst_status", "string"),
+        ),
+        occurred="reported_on",
+    ),
+)
+
+TABLES: dict[str, TableSchema] = {table.name: table for table in _TABLES}
+REQUIRED_TABLES = ("customers", "loans")
