@@ -1,0 +1,147 @@
+"""A book as it was known: the one place from which any stage reads a table."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import ibis
+from ibis import _
+
+from workbench.book.definitions import Definitions
+from workbench.book.schema import TABLES, TableSchema
+from workbench.book.store import BookManifest, current_generation
+from workbench.core.dates import day_end, month_end, parse_date
+from workbench.core.errors import BookError, ParameterError, unknown
+from workbench.core.workspace import Workspace
+from workbench.core.yaml_files import load_params
+
+
+class Book:
+    """One generation of one book, read through Ibis on DuckDB.
+
+    A book object is a snapshot: a load that ends meanwhile does not change what it reads.
+    """
+
+    def __init__(self, folder: Path, manifest: BookManifest, workspace: Workspace, definitions: Definitions) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.workspace = workspace
+        self.definitions = definitions
+
+    @classmethod
+    def open(cls, workspace: Workspace, name: str) -> Book:
+        """Open the current generation of a book.
+
+        Raises
+        ------
+        BookError
+            If there is no such book.
+        """
+        folder, manifest = current_generation(workspace, name)
+        return cls(folder, manifest, workspace, load_params(Definitions, workspace.params / "definitions.yaml"))
+
+    @property
+    def name(self) -> str:
+        """Name of the book."""
+        return self.manifest.name
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """Names of the tables that the book has."""
+        return frozenset(self.manifest.tables)
+
+    @property
+    def last_month_end(self) -> date:
+        """The last month end that the book covers in full: the default observation date."""
+        last = self.manifest.facts.last_day
+        return last if last == month_end(last) else month_end(last, months=-1)
+
+    @cached_property
+    def connection(self) -> Any:
+        """An in-memory DuckDB with this book's tables as views; it spills to the workspace's scratch folder."""
+        settings = self.workspace.settings
+        self.workspace.scratch.mkdir(parents=True, exist_ok=True)
+        connection = ibis.duckdb.connect(
+            threads=settings.threads,
+            memory_limit=settings.memory,
+            temp_directory=str(self.workspace.scratch),
+            autoinstall_known_extensions=False,  # nothing is fetched at run time
+            preserve_insertion_order=False,
+        )
+        for table in sorted(self.tables):
+            connection.read_parquet(self.folder / f"{table}.parquet", table_name=table)
+        return connection
+
+    def check_as_of(self, as_of: str | date | None) -> date:
+        """Return the observation date, by default the last month end.
+
+        Raises
+        ------
+        ParameterError
+            If it is no date, or lies outside the book.
+        """
+        if not as_of:
+            return self.last_month_end
+        day = parse_date(as_of)
+        facts = self.manifest.facts
+        if not facts.first_day <= day <= facts.last_day:
+            raise ParameterError(
+                f"as_of: found {day}, but book {self.name!r} covers {facts.first_day} to {facts.last_day}. "
+                "Choose a date in between."
+            )
+        return day
+
+    def day_end(self, day: date) -> datetime:
+        """Return the first UTC instant after business day `day` in the book's time zone."""
+        return day_end(day, self.manifest.facts.time_zone)
+
+    def as_known(self, table: str, *, as_of: date) -> ibis.Table:
+        """Return `table` as it was known by the end of `as_of`: no later row, version or date, no `current_only` value.
+
+        Raises
+        ------
+        BookError
+            If the book has no such table.
+        """
+        schema = TABLES.get(table)
+        if schema is None:
+            raise BookError(unknown("table", table, TABLES))
+        if table not in self.tables:
+            raise BookError(f"book {self.name!r} has no table {table!r}; it has {', '.join(sorted(self.tables))}.")
+        rows = self.connection.table(table)
+        known = rows.filter(_.known_at < self.day_end(as_of))
+        if self.manifest.tables[table].keys_versioned:
+            latest = ibis.row_number().over(group_by=list(schema.key), order_by=ibis.desc("known_at"))
+            known = known.mutate(_version=latest).filter(_._version == 0).drop("_version")
+        return self._hide_future(known, schema, as_of)
+
+    def _hide_future(self, rows: ibis.Table, schema: TableSchema, as_of: date) -> ibis.Table:
+        if schema.occurred is not None:
+            rows = rows.filter(self._happened(rows[schema.occurred], schema.column(schema.occurred).dtype, as_of))
+        hidden: dict[str, Any] = {}
+        for column in schema.columns:
+            if column.dated:
+                happened = self._happened(rows[column.name], column.dtype, as_of)
+                hidden[column.name] = happened.ifelse(rows[column.name], ibis.null())
+            if column.name in self.manifest.facts.current_only.get(schema.name, []):
+                hidden[column.name] = ibis.null().cast(rows[column.name].type())
+        if schema.name == "loans":
+            closed = hidden["closed_on"].notnull() | hidden["written_off_on"].notnull()
+            hidden["close_reason"] = closed.ifelse(rows.close_reason, ibis.null())
+        return rows.mutate(**hidden).drop("known_at") if hidden else rows.drop("known_at")
+
+    def _happened(self, column: Any, dtype: str, as_of: date) -> Any:
+        return column < self.day_end(as_of) if dtype == "timestamp" else column <= as_of
+
+    def customers_now(self, *, as_of: date) -> ibis.Table:
+        """Return customers as known at `as_of` with today's value of the `current_only` columns: for display alone."""
+        columns = self.manifest.facts.current_only.get("customers", [])
+        rows = self.connection.table("customers")
+        newest = rows.group_by("customer_id").aggregate(
+            **{column: rows[column].argmax(rows.known_at) for column in columns}
+        )
+        known = self.as_known("customers", as_of=as_of).drop(*columns)
+        return known.left_join(newest, "customer_id").drop("customer_id_right") if columns else known

@@ -1,0 +1,168 @@
+"""Days past due and balances of each loan at month ends: the one place where they are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import ibis
+from ibis import _
+
+from workbench.book.book import Book
+from workbench.core.errors import BookError
+
+
+_MONEY = "decimal(18, 2)"
+_NOTHING = ibis.literal(0).cast(_MONEY)
+
+
+def performance(book: Book, *, as_of: date, days: Sequence[date] | None = None) -> ibis.Table:
+    """Return one row a loan and day: DPD, arrears, balance, as known at `as_of`.
+
+    DPD is the number of days since the oldest due date whose cumulative due exceeds the cumulative scheduled payments by
+    more than the thresholds of `params/definitions.yaml` (docs/architecture.md, "Definitions"). Payments settle the oldest
+    due first; a prepayment is not paid-ahead; a reversal counts from its own day; due today and unpaid is 0; a new schedule
+    version replaces the old from its `effective_from`; DPD stops at write-off and is 0 once a loan is repaid.
+
+    Parameters
+    ----------
+    book
+        Must have `instalments` and `payments`, or a loaded `performance` table with `dpd`.
+    as_of
+        What is known by the end of this day is used.
+    days
+        Days to evaluate, none after `as_of`; by default `as_of` alone. A loaded `performance` table answers for its
+        month ends only.
+
+    Returns
+    -------
+    ibis.Table
+        loan_id, customer_id, product, opened_on, month_end, dpd (int64), arrears, balance, credit_limit, due_amount,
+        paid_amount (decimal, null where the book does not say), open (bool), written_off (bool); loans not yet opened on a
+        day have no row.
+
+    Raises
+    ------
+    BookError
+        If the book has neither.
+    ValueError
+        If a day lies after `as_of`.
+    """
+    evaluated = sorted(days or [as_of])
+    if evaluated[-1] > as_of:
+        raise ValueError(f"performance at {evaluated[-1]} is not known at {as_of}")
+    grid = _loan_days(book, as_of, evaluated)
+    if {"instalments", "payments"} <= book.tables:
+        arrears = _arrears(book, grid, as_of)
+    elif "performance" in book.tables:
+        arrears = _loaded(book, as_of)
+    else:
+        raise BookError(
+            f"book {book.name!r}: days past due need the tables instalments and payments, or performance; it has "
+            f"{', '.join(sorted(book.tables))}."
+        )
+    rows = grid.left_join(arrears, ["loan_id", "month_end"]).drop("loan_id_right", "month_end_right")
+    rows = rows.mutate(
+        dpd=ibis.ifelse(rows.repaid, 0, ibis.coalesce(rows.dpd, 0)).cast("int64"),
+        arrears=ibis.ifelse(rows.repaid, _NOTHING, ibis.coalesce(rows.arrears, _NOTHING)).cast(_MONEY),
+    )
+    return _with_balance(book, rows, as_of).drop("repaid", "stops_on")
+
+
+def _loan_days(book: Book, as_of: date, days: Sequence[date]) -> ibis.Table:
+    loans = book.as_known("loans", as_of=as_of)
+    stamps = [(day, book.day_end(day)) for day in days]
+    calendar = ibis.memtable(stamps, schema={"month_end": "date", "ends_at": "timestamp"})
+    grid = loans.cross_join(calendar).filter(_.opened_on <= _.month_end)
+    written_off = grid.written_off_on.notnull() & (grid.written_off_on <= grid.month_end)
+    closed = grid.closed_on.notnull() & (grid.closed_on <= grid.month_end)
+    return grid.select(
+        "loan_id",
+        "customer_id",
+        "product",
+        "opened_on",
+        "month_end",
+        "ends_at",
+        size=ibis.coalesce(grid.principal, 0).cast("float64") + ibis.coalesce(grid.credit_limit, 0).cast("float64"),
+        limit_at_opening=grid.credit_limit,
+        open=~(written_off | closed),
+        written_off=written_off,
+        repaid=closed & ~written_off,
+        stops_on=ibis.ifelse(written_off, grid.written_off_on, grid.month_end),
+    )
+
+
+def _arrears(book: Book, grid: ibis.Table, as_of: date) -> ibis.Table:
+    due = _cumulative_due(book, as_of)
+    paid = _paid(book, as_of)
+    keys = grid.filter(~_.repaid).select("loan_id", "month_end", "ends_at", "stops_on", "size")
+    paid_by_day = (
+        keys.join(paid, "loan_id")
+        .filter(_.paid_at < _.ends_at)
+        .group_by("loan_id", "month_end")
+        .aggregate(paid=_.amount.sum())
+    )
+    joined = keys.left_join(paid_by_day, ["loan_id", "month_end"]).drop("loan_id_right", "month_end_right")
+    pairs = joined.join(due, "loan_id").filter(_.due_on <= _.stops_on)
+    missing = (pairs.cumulative_due - ibis.coalesce(pairs.paid, _NOTHING)).cast(_MONEY)
+    absolute = ibis.literal(book.definitions.dpd.threshold_absolute)
+    relative = pairs["size"] * book.definitions.dpd.threshold_relative
+    counts = (missing.cast("float64") > absolute) & (missing.cast("float64") > relative)
+    late = pairs.mutate(missing=missing).filter(counts)
+    oldest = late.group_by("loan_id", "month_end").aggregate(
+        oldest_due=_.due_on.min(), stops_on=_.stops_on.max(), arrears=_.missing.max()
+    )
+    return oldest.select(
+        "loan_id", "month_end", "arrears", dpd=oldest.stops_on.delta(oldest.oldest_due, unit="day").cast("int64")
+    )
+
+
+def _cumulative_due(book: Book, as_of: date) -> ibis.Table:
+    rows = book.as_known("instalments", as_of=as_of)
+    versions = rows.group_by("loan_id", "schedule_version").aggregate(effective_from=_.effective_from.min())
+    replaced = versions.mutate(
+        replaced_on=versions.effective_from.lead().over(group_by="loan_id", order_by="schedule_version")
+    ).drop("effective_from")
+    rows = rows.join(replaced, ["loan_id", "schedule_version"])
+    in_force = (rows.schedule_version == 1) | (rows.due_on >= rows.effective_from)
+    rows = rows.filter(in_force & (rows.replaced_on.isnull() | (rows.due_on < rows.replaced_on)))
+    upto = ibis.window(group_by="loan_id", order_by=["due_on", "instalment_no"], preceding=None, following=0)
+    return rows.select("loan_id", "due_on", cumulative_due=rows.due_amount.sum().over(upto))
+
+
+def _paid(book: Book, as_of: date) -> ibis.Table:
+    """Return payments that settle dues; a reversal takes the kind of the payment that it reverses."""
+    payments = book.as_known("payments", as_of=as_of)
+    originals = payments.select(reverses="payment_id", original_kind="kind")
+    rows = payments.left_join(originals, "reverses")
+    kind = ibis.ifelse(rows.kind == "reversal", ibis.coalesce(rows.original_kind, "scheduled"), rows.kind)
+    return rows.filter(kind == "scheduled").select("loan_id", "paid_at", "amount")
+
+
+def _loaded(book: Book, as_of: date) -> ibis.Table:
+    rows = book.as_known("performance", as_of=as_of)
+    missing = (ibis.coalesce(rows.due_amount, _NOTHING) - ibis.coalesce(rows.paid_amount, _NOTHING)).cast(_MONEY)
+    return rows.select("loan_id", "month_end", "dpd", arrears=ibis.greatest(missing, _NOTHING))
+
+
+def _with_balance(book: Book, rows: ibis.Table, as_of: date) -> ibis.Table:
+    kept = ["loan_id", "customer_id", "product", "opened_on", "month_end", "dpd", "arrears", "open", "written_off"]
+    passed: list[Any] = [*kept, "repaid", "stops_on"]
+    if "performance" not in book.tables:
+        unknown = ibis.null().cast(_MONEY)
+        return rows.select(
+            *passed, balance=unknown, credit_limit=rows.limit_at_opening, due_amount=unknown, paid_amount=unknown
+        )
+    stored = book.as_known("performance", as_of=as_of)
+    latest = stored.select(
+        "loan_id", "month_end", "balance", "due_amount", "paid_amount", limit_now=stored.credit_limit
+    )
+    joined = rows.left_join(latest, ["loan_id", "month_end"])
+    return joined.select(
+        *passed,
+        balance=ibis.ifelse(joined.repaid, _NOTHING, joined.balance),
+        credit_limit=ibis.coalesce(joined.limit_now, joined.limit_at_opening),
+        due_amount=joined.due_amount,
+        paid_amount=joined.paid_amount,
+    )

@@ -1,0 +1,76 @@
+"""Business days, month ends and the instants at which they end."""
+
+from __future__ import annotations
+
+import calendar
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from workbench.core.errors import ParameterError
+
+
+def parse_date(text: str | date, *, what: str = "as_of") -> date:
+    """Return an ISO date.
+
+    >>> parse_date("2025-06-30")
+    datetime.date(2025, 6, 30)
+
+    Raises
+    ------
+    ParameterError
+        If the text is no ISO date.
+    """
+    if isinstance(text, date):
+        return text
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise ParameterError(f"{what}: found {text!r}, expected a date such as 2025-06-30.") from None
+
+
+def month_end(day: date, *, months: int = 0) -> date:
+    """Return the last day of the month that lies `months` after the month of `day`.
+
+    >>> month_end(date(2024, 1, 31), months=1)
+    datetime.date(2024, 2, 29)
+    """
+    index = day.year * 12 + day.month - 1 + months
+    year, month = divmod(index, 12)
+    return date(year, month + 1, calendar.monthrange(year, month + 1)[1])
+
+
+def add_months(day: date, months: int) -> date:
+    """Return the same day `months` later; a month end stays a month end, a missing day becomes the month's last.
+
+    >>> add_months(date(2024, 2, 29), 12)
+    datetime.date(2025, 2, 28)
+    >>> add_months(date(2025, 6, 30), -6)
+    datetime.date(2024, 12, 31)
+    """
+    target = month_end(day, months=months)
+    return target if day == month_end(day) else target.replace(day=min(day.day, target.day))
+
+
+def month_ends(first: date, last: date) -> list[date]:
+    """Return the month ends in (`first`, `last`], in order.
+
+    >>> month_ends(date(2024, 12, 31), date(2025, 2, 28))
+    [datetime.date(2025, 1, 31), datetime.date(2025, 2, 28)]
+    """
+    ends = []
+    day = month_end(first)
+    while day <= last:
+        if day > first:
+            ends.append(day)
+        day = month_end(day, months=1)
+    return ends
+
+
+def day_end(day: date, time_zone: str) -> datetime:
+    """Return the first instant after business day `day` in `time_zone`, in UTC without a zone.
+
+    >>> day_end(date(2025, 6, 30), "Asia/Shanghai")
+    datetime.datetime(2025, 6, 30, 16, 0)
+    """
+    midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(time_zone))
+    return midnight.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,72 @@
+"""YAML files under `params/`: read, checked against a pydantic model, errors in one clear line each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from workbench.core.errors import ParameterError, nearest
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping.
+
+    Raises
+    ------
+    ParameterError
+        If the file is missing, is no YAML, or holds something else than a mapping.
+    """
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = sorted(found.name for found in path.parent.glob("*.yaml"))
+        hint = nearest(path.name, known)
+        raise ParameterError(f"{path}: no such file.{hint} Create it, or name one of: {', '.join(known)}.") from None
+    except yaml.YAMLError as error:
+        raise ParameterError(f"{path}: not valid YAML: {error}") from error
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise ParameterError(f"{path}: found a {type(loaded).__name__}, expected a mapping of names to values.")
+    return loaded
+
+
+def check_mapping(model: type[Model], values: dict[str, Any], *, source: str) -> Model:
+    """Check `values` against `model` and return it.
+
+    Raises
+    ------
+    ParameterError
+        If a key is unknown (the nearest known one is named) or a value has the wrong type.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ParameterError(describe(error, model, source=source)) from None
+
+
+def describe(error: ValidationError, model: type[BaseModel], *, source: str) -> str:
+    """Put a pydantic error into one line per finding: where, what was found, what was expected."""
+    lines = []
+    for finding in error.errors():
+        place = ".".join(str(part) for part in finding["loc"])
+        if finding["type"] == "extra_forbidden":
+            hint = nearest(str(finding["loc"][-1]), model.model_fields) if len(finding["loc"]) == 1 else ""
+            known = f" Known: {', '.join(sorted(model.model_fields))}." if len(finding["loc"]) == 1 else ""
+            lines.append(f"{source}: unknown name {place!r}.{hint}{known}")
+        elif finding["type"] == "missing":
+            lines.append(f"{source}: {place!r} is missing; add it.")
+        else:
+            reason = finding["msg"][:1].lower() + finding["msg"][1:]
+            lines.append(f"{source}: {place or 'the whole'}: found {finding['input']!r}: {reason}.")
+    return "\n".join(lines)
+
+
+def load_params(model: type[Model], path: Path) -> Model:
+    """Read a YAML file and check it against `model`."""
+    return check_mapping(model, read_yaml(path), source=str(path))

@@ -1,0 +1,164 @@
+"""The panel: one row an active customer and date, kept by the content it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import ibis
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ibis import _
+
+import workbench.book
+from workbench.book.book import Book
+from workbench.book.performance import performance
+from workbench.core.errors import InputError
+from workbench.core.files import whole_file
+from workbench.indicators.bases import BASES
+from workbench.indicators.registry import PANEL, At, Indicator, select
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel and what could not be part of it.
+
+    Attributes
+    ----------
+    frame
+        customer_id, as_of, then the indicators, in total order by customer.
+    left_out
+        Indicator name to the tables that the book lacks for it.
+    """
+
+    frame: pd.DataFrame
+    left_out: dict[str, list[str]]
+
+
+def build_panel(book: Book, *, as_of: date, only: Sequence[str] | None = None) -> Panel:
+    """Compute the indicators of every active customer as known at `as_of`.
+
+    Raises
+    ------
+    InputError
+        If an indicator fails; it is named, with the engine's message.
+    """
+    wanted = select(list(only) if only else None)
+    at = At(as_of)
+    available = [found for found in wanted if not _missing_tables(book, found)]
+    left_out = {found.name: _missing_tables(book, found) for found in wanted if _missing_tables(book, found)}
+    if only:
+        available = _with_inputs(available)
+    rows = performance(book, as_of=as_of)
+    has_balance = rows.balance.isnull() | (rows.balance > 0)
+    panel = rows.filter(rows.open & (has_balance | (rows.credit_limit > 0))).select("customer_id").distinct()
+    for base_name, (base, _tables) in BASES.items():
+        of_base = [found for found in available if found.base == base_name]
+        if of_base:
+            table = base(book, at)
+            values = {found.name: _typed(found, found.expression(table, at)) for found in of_base}
+            by_customer = table.group_by("customer_id").aggregate(**values)
+            panel = panel.left_join(by_customer, "customer_id").drop("customer_id_right")
+            zeros = {found.name: found.absent for found in of_base if found.absent is not None}
+            panel = panel.mutate(**{name: panel[name].fill_null(value) for name, value in zeros.items()})
+    combined = [found for found in available if found.base == PANEL]
+    frame = _run(book, panel, combined, at)
+    names = [found.name for found in wanted if found.name in frame.columns]
+    frame.insert(1, "as_of", pd.Timestamp(as_of))
+    return Panel(frame[["customer_id", "as_of", *names]].sort_values("customer_id", ignore_index=True), left_out)
+
+
+def _run(book: Book, panel: ibis.Table, combined: list[Indicator], at: At) -> pd.DataFrame:
+    try:
+        with_combined = panel.mutate(**{found.name: _typed(found, found.expression(panel, at)) for found in combined})
+        arrow = book.connection.to_pyarrow(with_combined.order_by(_.customer_id))
+    except Exception as error:
+        culprit = _culprit(book, at, error)
+        raise InputError(f"indicators: {culprit}: {error}") from error
+    return arrow.to_pandas()
+
+
+def _culprit(book: Book, at: At, error: Exception) -> str:
+    """Find the indicator that fails, by running each alone; only ever called when something failed."""
+    for found in select():
+        if _missing_tables(book, found) or found.base == PANEL:
+            continue
+        table = BASES[found.base][0](book, at)
+        try:
+            book.connection.to_pyarrow(
+                table.group_by("customer_id").aggregate(value=_typed(found, found.expression(table, at)))
+            )
+        except Exception:
+            return f"indicator {found.name!r} failed on {book.connection.name}"
+    return f"the panel failed on {book.connection.name}"
+
+
+def _typed(found: Indicator, expression: ibis.Value) -> ibis.Value:
+    return expression.cast(found.dtype)
+
+
+def _missing_tables(book: Book, found: Indicator) -> list[str]:
+    if found.base == PANEL:
+        return sorted({table for needed in _inputs(found) for table in _missing_tables(book, needed)})
+    needs = set(BASES[found.base][1])
+    if "loans" in needs and not {"instalments", "payments"} <= book.tables and "performance" not in book.tables:
+        needs |= {"instalments", "payments"}
+    return sorted(needs - book.tables)
+
+
+@cache
+def _names_used(found_name: str) -> frozenset[str]:
+    """Return the registered names that a combining indicator's code mentions as attributes."""
+    by_name = {found.name: found for found in select()}
+    return frozenset(by_name[found_name].expression.__code__.co_names) & frozenset(by_name)
+
+
+def _inputs(found: Indicator) -> list[Indicator]:
+    return [other for other in select() if other.name in _names_used(found.name)]
+
+
+def _with_inputs(available: list[Indicator]) -> list[Indicator]:
+    extra = {needed.name: needed for found in available if found.base == PANEL for needed in _inputs(found)}
+    return [*available, *(needed for name, needed in extra.items() if name not in {found.name for found in available})]
+
+
+def panel_path(book: Book, as_of: date) -> Path:
+    """Return where the panel of this book, date and code belongs."""
+    made_from = hashlib.sha256(
+        f"{SCHEMA_VERSION}{book.manifest.generation}{as_of}{book.definitions.model_dump_json()}{_code_hash()}".encode()
+    ).hexdigest()[:12]
+    return book.workspace.panels / book.name / f"{as_of}-{made_from}.parquet"
+
+
+@cache
+def _code_hash() -> str:
+    digest = hashlib.sha256()
+    for folder in (Path(__file__).parent, Path(workbench.book.__file__).parent):
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def load_panel(book: Book, *, as_of: date) -> Panel:
+    """Return the panel of all indicators at a date: the stored one, or a new one that is then stored.
+
+    A stored panel is used only if it was made from the same book generation, definitions and code.
+    """
+    path = panel_path(book, as_of)
+    left_out = {found.name: _missing_tables(book, found) for found in select() if _missing_tables(book, found)}
+    if path.exists():
+        return Panel(pq.read_table(path).to_pandas(), left_out)
+    panel = build_panel(book, as_of=as_of)
+    with whole_file(path) as temporary:
+        pq.write_table(pa.Table.from_pandas(panel.frame, preserve_index=False), temporary, compression="zstd")
+    for older in path.parent.glob(f"{as_of}-*.parquet"):
+        if older != path:
+            older.unlink(missing_ok=True)
+    return panel

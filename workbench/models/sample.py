@@ -1,0 +1,159 @@
+"""Modelling samples: who was observed when, and what came of them in the window after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis import _
+
+from workbench.book.book import Book
+from workbench.book.performance import performance
+from workbench.core.dates import add_months, month_ends
+from workbench.core.errors import ParameterError, SampleError
+
+INCOMPLETE_REASONS = ("sold", "deceased", "left_file")  # a loan that ends so leaves its window cut off
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Observed customers with their outcome, and the losses by cause on the way to it.
+
+    Attributes
+    ----------
+    frame
+        customer_id, as_of, outcome (good, bad, indeterminate), bad (0 or 1; indeterminate is 0), exposure.
+    losses
+        One row an observation date: active, already_bad, incomplete, kept, bad, indeterminate, good, bad_rate.
+    window_months
+        Length of the outcome window.
+    """
+
+    frame: pd.DataFrame
+    losses: pd.DataFrame
+    window_months: int
+
+
+def active_customers(book: Book, *, as_of: date) -> ibis.Table:
+    """Return the open loans at `as_of` with a balance or an unused limit, with their DPD.
+
+    Returns
+    -------
+    ibis.Table
+        The columns of `performance`; a customer is active who has a row here.
+    """
+    rows = performance(book, as_of=as_of)
+    has_balance = rows.balance.isnull() | (rows.balance > 0)
+    return rows.filter(rows.open & (has_balance | (rows.credit_limit > 0)))
+
+
+def sample(book: Book, *, as_of: Sequence[date], window_months: int | None = None) -> Sample:
+    """Observe the active customers at each date of `as_of` and tell good from bad in the window after it.
+
+    A customer is *bad* when any loan active at the date reaches `bad_dpd` at a month end of the window, is written off or
+    enters a distressed restructuring in it; *good* when the worst DPD stays below `good_below_dpd`; else *indeterminate*.
+    Customers already bad at the date, and those whose loans leave the window unfinished (sold, deceased), are counted in
+    `losses` and left out (docs/architecture.md, "Definitions").
+
+    Raises
+    ------
+    ParameterError
+        If a window ends after the book does.
+    SampleError
+        If more than `max_incomplete_share` of a cohort has no complete window.
+    """
+    target = book.definitions.target
+    window = window_months or target.window_months
+    frames, losses = [], []
+    for day in sorted(set(as_of)):
+        end = add_months(day, window)
+        if end > book.manifest.facts.last_day:
+            raise ParameterError(
+                f"as_of {day}: its window of {window} months ends {end}, but book {book.name!r} ends "
+                f"{book.manifest.facts.last_day}. Choose a date up to {add_months(book.last_month_end, -window)}."
+            )
+        cohort = _cohort(book, day, end)
+        loss = _losses(cohort, day)
+        incomplete = loss["incomplete"] / max(loss["active"] - loss["already_bad"], 1)
+        if incomplete > target.max_incomplete_share:
+            raise SampleError(
+                f"as_of {day}: {incomplete:.1%} of the customers lack a complete window to {end} "
+                f"(limit {target.max_incomplete_share:.1%}). Move as_of, or raise max_incomplete_share in definitions.yaml."
+            )
+        losses.append(loss)
+        frames.append(cohort.loc[cohort["outcome"].isin(["good", "bad", "indeterminate"])])
+    frame = pd.concat(frames, ignore_index=True)
+    frame["bad"] = (frame["outcome"] == "bad").astype("int8")
+    return Sample(frame=frame, losses=pd.DataFrame(losses), window_months=window)
+
+
+def _cohort(book: Book, day: date, end: date) -> pd.DataFrame:
+    target = book.definitions.target
+    active = active_customers(book, as_of=day)
+    active = active.select("loan_id", "customer_id", "dpd", balance=active.balance.cast("float64")).to_pandas()
+    in_window = performance(book, as_of=end, days=month_ends(day, end))
+    worst = (
+        in_window.filter(in_window.open | in_window.written_off)
+        .group_by("loan_id")
+        .aggregate(worst_dpd=_.dpd.max(), written_off=_.written_off.any())
+        .to_pandas()
+    )
+    loans = active.merge(worst, on="loan_id", how="left").merge(
+        _left_unfinished(book, day, end), on="loan_id", how="left"
+    )
+    loans = loans.merge(_restructured(book, day, end), on="loan_id", how="left")
+    bad_now = loans["dpd"] >= target.bad_dpd
+    goes_bad = loans["worst_dpd"].fillna(0) >= target.bad_dpd
+    goes_bad |= loans["written_off"].eq(True) | loans["restructured"].eq(True)
+    loans = loans.assign(bad_now=bad_now, goes_bad=goes_bad, cut=loans["left"].eq(True) & ~goes_bad)
+    customers = loans.groupby("customer_id", as_index=False).agg(
+        bad_now=("bad_now", "any"),
+        goes_bad=("goes_bad", "any"),
+        cut=("cut", "any"),
+        worst_dpd=("worst_dpd", "max"),
+        exposure=("balance", "sum"),
+    )
+    good = customers["worst_dpd"].fillna(0) < target.good_below_dpd
+    outcome = np.select(
+        [customers["bad_now"], customers["goes_bad"], customers["cut"], good],
+        ["already_bad", "bad", "incomplete", "good"],
+        default="indeterminate",
+    )
+    result = customers.assign(as_of=pd.Timestamp(day), outcome=outcome)[["customer_id", "as_of", "outcome", "exposure"]]
+    return result.sort_values("customer_id", ignore_index=True)
+
+
+def _left_unfinished(book: Book, day: date, end: date) -> pd.DataFrame:
+    loans = book.as_known("loans", as_of=end)
+    left = loans.filter(_.close_reason.isin(INCOMPLETE_REASONS), _.closed_on > day)
+    return left.select("loan_id", left=True).to_pandas()
+
+
+def _restructured(book: Book, day: date, end: date) -> pd.DataFrame:
+    if "restructurings" not in book.tables or not book.definitions.target.distressed_restructuring_is_bad:
+        return pd.DataFrame({"loan_id": pd.Series(dtype="str"), "restructured": pd.Series(dtype="bool")})
+    rows = book.as_known("restructurings", as_of=end)
+    distressed = rows.filter(_.distressed, _.effective_on > day)
+    return distressed.select("loan_id", restructured=True).distinct().to_pandas()
+
+
+def _losses(cohort: pd.DataFrame, day: date) -> dict[str, object]:
+    counts = cohort["outcome"].value_counts()
+    row = {name: int(counts.get(name, 0)) for name in ("already_bad", "incomplete", "bad", "indeterminate", "good")}
+    kept = row["bad"] + row["indeterminate"] + row["good"]
+    rate = row["bad"] / kept if kept else float("nan")
+    return {"as_of": pd.Timestamp(day), "active": len(cohort), **row, "kept": kept, "bad_rate": rate}
+
+
+def hash_share(ids: pd.Series, *, seed: int) -> np.ndarray:
+    """Return a stable number in [0, 1) for each id: a customer falls on the same side of a split in every run.
+
+    >>> bool(hash_share(pd.Series(["C1"]), seed=7)[0] == hash_share(pd.Series(["C1", "C2"]), seed=7)[0])
+    True
+    """
+    hashed = pd.util.hash_array(ids.to_numpy(dtype=object), hash_key=f"{seed:016d}"[:16])
+    return hashed / float(2**64)
