@@ -75,6 +75,15 @@ def transactions(book: Book, at: At) -> ibis.Table:
     )
 
 
+def recent_debits(book: Book, at: At) -> ibis.Table:
+    """Debits of the last 30 days beside `usual_large`, the 95th percentile of the customer's own in the 150 days before."""
+    debits = transactions(book, at).filter(_.amount < 0).mutate(size=-_.amount.cast("float64"))
+    before = debits.filter(_.booked_on <= at.days_back(30))
+    usual = before.group_by("customer_id").aggregate(usual_large=before["size"].quantile(0.95))
+    recent = debits.filter(_.booked_on > at.days_back(30))
+    return recent.left_join(usual, "customer_id").drop("customer_id_right")
+
+
 def events(book: Book, at: At) -> ibis.Table:
     """What the customer did or asked in the last 180 days; `occurred_on` its day (UTC)."""
     rows = book.as_known("events", as_of=at.as_of)
@@ -96,6 +105,7 @@ BASES: dict[str, tuple[Base, frozenset[str]]] = {
     "loan_months": (loan_months, PERFORMANCE),
     "loans_ever": (loans_ever, PERFORMANCE),
     "transactions": (transactions, frozenset({"transactions"})),
+    "recent_debits": (recent_debits, frozenset({"transactions"})),
     "events": (events, frozenset({"events"})),
     "applications": (applications, frozenset({"applications"})),
 }

@@ -11,26 +11,38 @@ from workbench.indicators.registry import At, indicator, total
 RISKY_CATEGORIES = ("gambling", "payday_loan", "other_lender")
 
 
+UNUSUAL_MULTIPLE = 2.0  # house choice: twice the customer's own 95th percentile
+
+
 def _recent_to_usual(recent: Any, before: Any, *, recent_days: int, before_days: int) -> Any:
     return (ibis.coalesce(recent, 0.0) / recent_days) / (before / before_days).nullif(0)
 
 
 @indicator(
     family="transactions",
-    base="transactions",
+    base="recent_debits",
     unit="multiple",
     direction="higher",
     label=("sudden large debit", "突发大额支出"),
-    reason=(
-        "largest debit of 30 days is {value:.1f} times the usual large one",
-        "近30天最大支出为平时大额支出的{value:.1f}倍",
-    ),
+    reason=("largest debit of 30 days is {value:.1f} times the usual large one", "近30天最大支出为平时大额支出的{value:.1f}倍"),
 )
 def sudden_large_debit(t: Any, at: At) -> Any:
     """Largest debit of the last 30 days over the 95th percentile of the customer's debits in the 150 days before."""
-    largest = (-t.amount.cast("float64")).max(where=(t.amount < 0) & (t.booked_on > at.days_back(30)))
-    usual = (-t.amount.cast("float64")).quantile(0.95, where=(t.amount < 0) & (t.booked_on <= at.days_back(30)))
-    return largest / usual.nullif(0)
+    return t["size"].max() / t.usual_large.max().nullif(0)
+
+
+@indicator(
+    family="transactions",
+    base="recent_debits",
+    absent=0,
+    unit="transactions",
+    direction="higher",
+    label=("unusually large debits in 30 days", "近30天异常大额支出笔数"),
+    reason=("{value:.0f} unusually large debits within 30 days", "近30天有{value:.0f}笔异常大额支出"),
+)
+def unusual_debits_30d(t: Any, at: At) -> Any:
+    """Debits of the last 30 days above twice the 95th percentile of the customer's own in the 150 days before."""
+    return (t["size"] > UNUSUAL_MULTIPLE * t.usual_large).sum()
 
 
 @indicator(

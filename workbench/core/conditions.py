@@ -1,0 +1,231 @@
+"""The condition compiler: one expression gives the columns it needs, the rows it holds for, and its meaning in words.
+
+It serves rules and policies alike. The language is a small part of Python's: names of columns and thresholds, numbers, texts,
+`and or not`, `< <= > >= == !=`, `in (...)`, `+ - * /`, and `missing(name)`. A comparison with a missing value is neither true
+nor false (Kleene's logic, as in SQL), and a row counts only where the whole is true.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from workbench.core.errors import ParameterError, unknown
+
+_COMPARE: dict[type[ast.cmpop], tuple[Callable[[Any, Any], Any], str]] = {
+    ast.Lt: (operator.lt, "below"),
+    ast.LtE: (operator.le, "at most"),
+    ast.Gt: (operator.gt, "above"),
+    ast.GtE: (operator.ge, "at least"),
+    ast.Eq: (operator.eq, "is"),
+    ast.NotEq: (operator.ne, "is not"),
+}
+_ARITHMETIC: dict[type[ast.operator], tuple[Callable[[Any, Any], Any], str]] = {
+    ast.Add: (operator.add, "+"),
+    ast.Sub: (operator.sub, "-"),
+    ast.Mult: (operator.mul, "x"),
+    ast.Div: (operator.truediv, "/"),
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A compiled condition.
+
+    Attributes
+    ----------
+    text
+        As it was written.
+    columns
+        The columns that it needs.
+    """
+
+    text: str
+    columns: frozenset[str]
+    _tree: ast.expr
+    _thresholds: Mapping[str, float | str]
+
+    def holds(self, frame: pd.DataFrame) -> pd.Series[bool]:
+        """Return for each row of `frame` whether the condition is true; unknown counts as not.
+
+        Raises
+        ------
+        ParameterError
+            If `frame` lacks a column, or a column's type does not fit its comparison.
+        """
+        for column in sorted(self.columns):
+            if column not in frame.columns:
+                raise ParameterError(f"condition {self.text!r}: {unknown('column', column, map(str, frame.columns))}")
+        try:
+            result = self._value(self._tree, frame)
+            truth = result if isinstance(result, pd.Series) else pd.Series(result, index=frame.index)
+            return truth.astype("boolean").fillna(False).astype(bool)
+        except TypeError as error:
+            raise ParameterError(f"condition {self.text!r}: types do not fit: {error}") from None
+
+    def words(self, labels: Mapping[str, str] | None = None) -> str:
+        """Return the condition in words.
+
+        >>> compile_condition("score_drop >= 30 and grade in ('F', 'G')").words({"score_drop": "score drop"})
+        'score drop at least 30 and grade one of F, G'
+        """
+        return self._words(self._tree, labels or {})
+
+    def _value(self, node: ast.expr, frame: pd.DataFrame) -> Any:
+        match node:
+            case ast.Constant(value=value):
+                return value
+            case ast.Name(id=name):
+                return self._thresholds[name] if name in self._thresholds else _nullable(frame[name])
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return -self._value(operand, frame)
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return ~_boolean(self._value(operand, frame))
+            case ast.BinOp(left=left, op=op, right=right):
+                return _ARITHMETIC[type(op)][0](self._value(left, frame), self._value(right, frame))
+            case ast.BoolOp(op=op, values=values):
+                combine = operator.and_ if isinstance(op, ast.And) else operator.or_
+                result = _boolean(self._value(values[0], frame))
+                for value in values[1:]:
+                    result = combine(result, _boolean(self._value(value, frame)))
+                return result
+            case ast.Call(args=[ast.Name(id=name)]):
+                return frame[name].isna().astype("boolean")
+            case ast.Compare(left=left, ops=[ast.In() | ast.NotIn() as op], comparators=[ast.Tuple() | ast.List() as choice]):
+                found = self._value(left, frame)
+                inside = found.isin([self._value(item, frame) for item in choice.elts]).astype("boolean")
+                inside = inside.mask(found.isna(), pd.NA)
+                return inside if isinstance(op, ast.In) else ~inside
+            case ast.Compare(left=left, ops=ops, comparators=comparators):
+                sides = [self._value(side, frame) for side in (left, *comparators)]
+                result = _boolean(_COMPARE[type(ops[0])][0](sides[0], sides[1]))
+                for position, op in enumerate(ops[1:], start=1):
+                    result = result & _boolean(_COMPARE[type(op)][0](sides[position], sides[position + 1]))
+                return result
+        raise AssertionError(f"unchecked node {ast.dump(node)}")
+
+    def _words(self, node: ast.expr, labels: Mapping[str, str]) -> str:
+        match node:
+            case ast.Constant(value=value):
+                return f"{value:g}" if isinstance(value, int | float) else str(value)
+            case ast.Name(id=name):
+                found = self._thresholds.get(name)
+                if found is not None:
+                    return f"{found:g}" if isinstance(found, int | float) else found
+                return labels.get(name, name.replace("_", " "))
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return f"-{self._words(operand, labels)}"
+            case ast.UnaryOp(operand=operand):
+                return f"not ({self._words(operand, labels)})"
+            case ast.BinOp(left=left, op=op, right=right):
+                return f"{self._words(left, labels)} {_ARITHMETIC[type(op)][1]} {self._words(right, labels)}"
+            case ast.BoolOp(op=op, values=values):
+                word = " and " if isinstance(op, ast.And) else " or "
+                parts = [self._words(value, labels) for value in values]
+                mixed = [
+                    f"({part})" if isinstance(value, ast.BoolOp) else part for part, value in zip(parts, values, strict=True)
+                ]
+                return word.join(mixed)
+            case ast.Call(args=[argument]):
+                return f"{self._words(argument, labels)} missing"
+            case ast.Compare(left=left, ops=[ast.In() | ast.NotIn() as op], comparators=[ast.Tuple() | ast.List() as choice]):
+                word = "one of" if isinstance(op, ast.In) else "none of"
+                return f"{self._words(left, labels)} {word} {', '.join(self._words(item, labels) for item in choice.elts)}"
+            case ast.Compare(left=left, ops=ops, comparators=comparators):
+                parts = [self._words(left, labels)]
+                for op, side in zip(ops, comparators, strict=True):
+                    parts.append(f"{_COMPARE[type(op)][1]} {self._words(side, labels)}")
+                return " ".join(parts)
+        raise AssertionError(f"unchecked node {ast.dump(node)}")
+
+
+def compile_condition(
+    text: str, *, known: Iterable[str] | None = None, thresholds: Mapping[str, float | str] | None = None
+) -> Condition:
+    """Compile a condition.
+
+    Parameters
+    ----------
+    text
+        For example `score_drop >= drop_points and not dpd_now >= 30`.
+    known
+        Names of the columns there will be; a name beside them and the thresholds is refused.
+    thresholds
+        Values that users set, by name.
+
+    Raises
+    ------
+    ParameterError
+        If the text is no condition of this language, or names an unknown column.
+    """
+    given = dict(thresholds or {})
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except SyntaxError as error:
+        raise ParameterError(f"condition {text!r}: not an expression: {error.msg}.") from None
+    columns: set[str] = set()
+    _check_truth(tree, text)
+    _check(tree, text, columns, given)
+    if known is not None:
+        names = set(known)
+        for name in sorted(columns - names):
+            raise ParameterError(f"condition {text!r}: {unknown('column', name, names | set(given))}")
+    return Condition(text, frozenset(columns), tree, given)
+
+
+def _check_truth(node: ast.AST, text: str) -> None:
+    match node:
+        case ast.Compare() | ast.Call():
+            return
+        case ast.BoolOp(values=values):
+            for value in values:
+                _check_truth(value, text)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            _check_truth(operand, text)
+        case _:
+            raise ParameterError(
+                f"condition {text!r}: {ast.unparse(node)!r} is neither true nor false; compare it, as in 'score_drop >= 30'."
+            )
+
+
+def _check(node: ast.AST, text: str, columns: set[str], thresholds: Mapping[str, Any]) -> None:
+    match node:
+        case ast.Constant(value=bool()) | ast.Constant(value=int() | float() | str()):
+            return
+        case ast.Name(id=name):
+            if name not in thresholds:
+                columns.add(name)
+            return
+        case ast.Call(func=ast.Name(id="missing"), args=[ast.Name(id=name)], keywords=[]):
+            columns.add(name)
+            return
+        case ast.UnaryOp(op=ast.Not() | ast.USub()) | ast.BoolOp():
+            children: list[ast.AST] = list(ast.iter_child_nodes(node))
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+            children = [left, right]
+        case ast.Compare(left=left, ops=[ast.In() | ast.NotIn()], comparators=[ast.Tuple(elts=items) | ast.List(elts=items)]):
+            children = [left, *items]
+        case ast.Compare(left=left, ops=ops, comparators=comparators) if all(type(op) in _COMPARE for op in ops):
+            children = [left, *comparators]
+        case _:
+            part = ast.unparse(node)
+            raise ParameterError(
+                f"condition {text!r}: {part!r} is not part of this language: expected names, numbers, texts, and/or/not, "
+                "comparisons, in (...), + - * / and missing(name)."
+            )
+    for child in children:
+        if not isinstance(child, ast.boolop | ast.unaryop):
+            _check(child, text, columns, thresholds)
+
+
+def _nullable(column: pd.Series[Any]) -> pd.Series[Any]:
+    return column.convert_dtypes(convert_string=False) if column.dtype.kind in "fiub" else column.astype("string")
+
+
+def _boolean(value: Any) -> Any:
+    return value.astype("boolean") if isinstance(value, pd.Series) else bool(value)

@@ -1,0 +1,78 @@
+"""What runs left behind: a folder a run, and a pointer to the current run of each notebook, book and date."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workbench.core.files import read_json, write_json
+from workbench.core.workspace import Workspace
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the notebook that runs now puts its files, and where it finds those of earlier stages.
+
+    `folder` is the run's own; under papermill it becomes visible only when the whole run is done. In JupyterLab it is
+    `reports/interactive/NOTEBOOK/`.
+    """
+
+    workspace: Workspace
+    folder: Path
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to the run's summary: what the index, the demo and machines read."""
+        path = self.folder / "summary.json"
+        write_json(path, {**(read_json(path) or {}), **facts})
+
+    def keep(self, name: str, frame: pd.DataFrame) -> Path:
+        """Write a table for later stages as parquet."""
+        path = self.folder / f"{name}.parquet"
+        frame.to_parquet(path, index=False)
+        return path
+
+    def earlier(self, notebook: str, table: str, *, book: str, as_of: date) -> pd.DataFrame | None:
+        """Return a table that the current run of another notebook kept, or None where that stage has not run."""
+        folder = current_run(self.workspace, notebook, book=book, as_of=as_of)
+        path = None if folder is None else folder / f"{table}.parquet"
+        return pd.read_parquet(path) if path is not None and path.exists() else None
+
+    def earlier_summary(self, notebook: str, *, book: str, as_of: date) -> dict[str, Any] | None:
+        """Return the summary of the current run of another notebook, or None where that stage has not run."""
+        folder = current_run(self.workspace, notebook, book=book, as_of=as_of)
+        return None if folder is None else read_json(folder / "summary.json") or {}
+
+
+def open_outputs(workspace: Workspace, notebook: str, output_dir: str) -> Outputs:
+    """Open the outputs of a notebook; an empty `output_dir` means that a person runs it in JupyterLab."""
+    folder = Path(output_dir) if output_dir else workspace.reports / "interactive" / notebook
+    if not output_dir and folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return Outputs(workspace, folder)
+
+
+def pointer_path(workspace: Workspace, notebook: str, *, book: str, as_of: date | str) -> Path:
+    """Return the pointer file that names the current run of a notebook for a book and date."""
+    return workspace.reports / "current" / book / str(as_of) / f"{notebook}.json"
+
+
+def current_run(workspace: Workspace, notebook: str, *, book: str, as_of: date | str) -> Path | None:
+    """Return the folder of the current run of a notebook for a book and date, or None."""
+    pointer = read_json(pointer_path(workspace, notebook, book=book, as_of=as_of))
+    return None if pointer is None else workspace.reports / "runs" / pointer["run_id"]
+
+
+def all_runs(workspace: Workspace) -> list[dict[str, Any]]:
+    """Return the `run.json` of every run, newest first, each marked whether it is the current one."""
+    current = {read_json(path)["run_id"] for path in (workspace.reports / "current").glob("*/*/*.json")}
+    runs = [read_json(path) for path in (workspace.reports / "runs").glob("*/run.json")]
+    found = [{**run, "current": run["run_id"] in current} for run in runs if run]
+    return sorted(found, key=lambda run: (run["started_at"], run["run_id"]), reverse=True)

@@ -1,0 +1,66 @@
+"""Warning rules: `params/rules/NAME.yaml`, each a condition with a severity, thresholds that users set, and words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from workbench.core.conditions import Condition, compile_condition
+from workbench.core.errors import ParameterError
+from workbench.core.yaml_files import load_params
+
+Severity = Literal["yellow", "orange", "red"]
+SEVERITIES: tuple[Severity, ...] = ("yellow", "orange", "red")  # least first
+
+
+class Rule(BaseModel):
+    """One rule."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    severity: Severity
+    when: str
+    thresholds: dict[str, float | str] = {}
+    reason: str
+    horizon_months: int = Field(ge=1, description="within how many months a bad outcome makes the alert a true one")
+
+    def condition(self, known: Iterable[str] | None = None) -> Condition:
+        """Compile `when` with the rule's thresholds."""
+        return compile_condition(self.when, known=known, thresholds=self.thresholds)
+
+
+class RuleSet(BaseModel):
+    """A file of rules."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rules: list[Rule] = Field(min_length=1)
+
+
+def load_rules(path: Path, *, known: Iterable[str]) -> list[Rule]:
+    """Read and check a rule file.
+
+    Raises
+    ------
+    ParameterError
+        If the file is wrong, two rules have one name, or a condition or a reason names an unknown column.
+    """
+    columns = list(known)
+    rules = load_params(RuleSet, path).rules
+    names = [rule.name for rule in rules]
+    for name in names:
+        if names.count(name) > 1:
+            raise ParameterError(f"{path}: two rules are called {name!r}; give one of them another name.")
+    for rule in rules:
+        try:
+            rule.condition(columns)
+            rule.reason.format_map(dict.fromkeys(columns, 0.0))
+        except ParameterError as error:
+            raise ParameterError(f"{path}: rule {rule.name!r}: {error}") from None
+        except (KeyError, ValueError, IndexError) as error:
+            raise ParameterError(f"{path}: rule {rule.name!r}: reason {rule.reason!r} does not fit: {error}.") from None
+    return rules

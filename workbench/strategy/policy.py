@@ -1,0 +1,105 @@
+"""Policies: `params/policies/NAME.yaml`, an ordered rule table; the first row that holds proposes the action."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from workbench.core.conditions import compile_condition
+from workbench.core.errors import ParameterError
+from workbench.core.yaml_files import load_params
+
+Action = Literal[
+    "cut_limit", "suspend_credit", "stricter_review", "offer_relief", "terminate_and_recover", "contact", "verify_account", "watch"
+]
+ACTION_COLUMNS = ["action_id", "alert_id", "customer_id", "as_of", "action", "why", "new_limit", "due_on", "status"]
+
+
+class PolicyRow(BaseModel):
+    """One row of a policy."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    action: Action
+    when: str
+    thresholds: dict[str, float | str] = {}
+    why: str
+    within_days: int = Field(ge=1, description="days until the action is due")
+    limit_factor: float | None = Field(None, ge=0, le=1, description="new limit as a share of the present one")
+
+
+class Policy(BaseModel):
+    """A policy: rows in order of precedence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: list[PolicyRow] = Field(min_length=1)
+
+
+def load_policy(path: Path, *, known: Iterable[str]) -> list[PolicyRow]:
+    """Read and check a policy file.
+
+    Raises
+    ------
+    ParameterError
+        If the file is wrong, a condition names an unknown column, or a limit cut does not say how far.
+    """
+    columns = list(known)
+    rows = load_params(Policy, path).rows
+    for row in rows:
+        try:
+            compile_condition(row.when, known=columns, thresholds=row.thresholds)
+        except ParameterError as error:
+            raise ParameterError(f"{path}: action {row.action!r}: {error}") from None
+        if (row.action == "cut_limit") != (row.limit_factor is not None):
+            raise ParameterError(f"{path}: action {row.action!r}: limit_factor belongs to cut_limit, and it needs one.")
+    return rows
+
+
+def propose(alerted: pd.DataFrame, policy: Sequence[PolicyRow], *, as_of: date) -> pd.DataFrame:
+    """Propose one action for each alerted customer: that of the first policy row that holds; `watch` where none does.
+
+    Parameters
+    ----------
+    alerted
+        alert_id, customer_id, balance and credit_limit of the revolving loans, and every column that the policy names.
+
+    Returns
+    -------
+    DataFrame
+        `ACTION_COLUMNS` in the order of `alerted`; `new_limit` only for a cut, never below the balance; every status is
+        `proposed`: nothing here acts.
+    """
+    chosen = pd.Series(-1, index=alerted.index)
+    for number, row in enumerate(policy):
+        holds = compile_condition(row.when, thresholds=row.thresholds).holds(alerted)
+        chosen = chosen.mask(holds & (chosen < 0), number)
+    rows = []
+    for number, alert in zip(chosen, alerted.to_dict("records"), strict=True):
+        row = policy[number] if number >= 0 else None
+        rows.append(
+            {
+                "action_id": f"{alert['alert_id']}-{row.action if row else 'watch'}",
+                "alert_id": alert["alert_id"],
+                "customer_id": alert["customer_id"],
+                "as_of": pd.Timestamp(as_of),
+                "action": row.action if row else "watch",
+                "why": row.why if row else "no row of the policy holds",
+                "new_limit": _new_limit(alert, row),
+                "due_on": pd.Timestamp(as_of + timedelta(days=row.within_days if row else 30)),
+                "status": "proposed",
+            }
+        )
+    return pd.DataFrame(rows, columns=ACTION_COLUMNS)
+
+
+def _new_limit(alert: dict[str, float], row: PolicyRow | None) -> float:
+    if row is None or row.limit_factor is None:
+        return float("nan")
+    return round(float(np.fmax(alert["credit_limit"] * row.limit_factor, alert["balance"])), 2)
