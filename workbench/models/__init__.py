@@ -1,0 +1,1 @@
+"""Scorecards and anomaly models: sample, fit, validate, register, score."""

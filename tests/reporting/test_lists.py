@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from workbench.core.errors import InputError, ParameterError
+from workbench.reporting import lists
+from workbench.reporting.blocks import ColumnFormat
+from workbench.reporting.lists import DISPOSITIONS, write_list
+
+from .samples import ATTACKS, CUSTOMER_COLUMNS, customers
+
+FORMULAS = ["=1+1", "+1", "-5", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\x00=1", "＝1+1"]
+
+
+def read_csv(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_same_rows_in_each_format(tmp_path: Path) -> None:
+    frame = customers(30)
+    paths = write_list(frame, tmp_path / "new", "high_risk", columns=CUSTOMER_COLUMNS)
+    assert [path.name for path in paths] == ["high_risk.csv", "high_risk.xlsx", "high_risk.parquet"]
+    rows, parquet = read_csv(paths[0]), pd.read_parquet(paths[2])
+    sheet = openpyxl.load_workbook(paths[1])["List"]
+    assert rows[0] == list(CUSTOMER_COLUMNS) == list(parquet.columns)
+    assert [cell.value for cell in sheet[1]] == [column.heading for column in CUSTOMER_COLUMNS.values()]
+    assert len(rows) - 1 == len(parquet) == sheet.max_row - 1 == 30
+    for place, row in enumerate(frame.itertuples(index=False)):
+        cells = [cell.value for cell in sheet[place + 2]]
+        assert cells[0] == rows[place + 1][0] == parquet["customer_id"][place] == row.customer_id
+        assert cells[5] == float(rows[place + 1][5]) == parquet["exposure"][place] == row.exposure
+        assert cells[2] == dt.datetime(2026, 6, 30)
+        assert cells[8] == rows[place + 1][8] == parquet["reasons"][place] == "; ".join(row.reasons)
+    assert sheet.freeze_panes == "B2"
+    assert sheet.auto_filter.ref == "A1:I31"
+    assert sheet["E2"].number_format == "0.0%"
+    assert sheet["F2"].number_format == "#,##0"
+    assert sheet["C2"].number_format == "yyyy-mm-dd"
+    assert not [path for path in (tmp_path / "new").iterdir() if path.suffix == ".tmp"]
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
+    first = [path.read_bytes() for path in write_list(customers(), tmp_path / "a", "alerts", disposition=True)]
+    second = [path.read_bytes() for path in write_list(customers(), tmp_path / "b", "alerts", disposition=True)]
+    assert first == second
+
+
+def test_formula_text_is_neutralised_and_numbers_stay_numbers(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"=text": FORMULAS, "amount": [-5.5] * len(FORMULAS), "n": [-1] * len(FORMULAS)})
+    frame["money"] = [Decimal("-1.25")] * len(FORMULAS)
+    frame["group"] = pd.Categorical(FORMULAS)
+    paths = write_list(frame, tmp_path, "l")
+    sheet = openpyxl.load_workbook(paths[1])["List"]
+    for row in [*read_csv(paths[0])[1:], *[[cell.value for cell in line] for line in sheet.iter_rows(min_row=2)]]:
+        assert row[0].startswith("'")
+        assert row[4].startswith("'")
+        assert (float(row[1]), float(row[2]), float(row[3])) == (-5.5, -1, -1.25)
+    assert read_csv(paths[0])[0][0] == sheet["A1"].value == "'=text"
+    assert {cell.data_type for cell in sheet[2]} == {"s", "n"}
+    assert pd.read_parquet(paths[2])["=text"].tolist() == FORMULAS
+
+
+def test_hostile_text_is_written_and_read_back(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"name": pd.Series([*ATTACKS, "N" * 40_000], dtype=object)})
+    paths = write_list(frame, tmp_path, "l")
+    sheet = openpyxl.load_workbook(paths[1])["List"]
+    cells = [cell.value for cell in sheet["A"][1:]]
+    assert cells[0] == ATTACKS[0]
+    assert "abcd" in cells
+    assert ATTACKS[-1] in cells
+    assert len(cells[-1]) == 32_767
+    assert [row[0] for row in read_csv(paths[0])[1:]][-1] == "N" * 40_000
+    assert len(pd.read_parquet(paths[2])) == len(frame)
+
+
+def test_disposition_columns_are_empty_with_a_drop_down(tmp_path: Path) -> None:
+    paths = write_list(customers(), tmp_path, "alerts", columns=CUSTOMER_COLUMNS, disposition=True)
+    book = openpyxl.load_workbook(paths[1])
+    sheet = book["List"]
+    assert [cell.value for cell in sheet[1]][-2:] == ["disposition", "note"]
+    assert [cell.value for cell in sheet["J"][1:]] == [None] * (sheet.max_row - 1)
+    choice = sheet.data_validations.dataValidation[0]
+    assert str(choice.sqref) == "J2:J13"
+    assert choice.formula1 == f'"{",".join(DISPOSITIONS)}"'
+    assert [row[1].value for row in book["Columns"].iter_rows(min_row=2)] == list(CUSTOMER_COLUMNS)
+    assert "disposition" not in read_csv(paths[0])[0]
+    with pytest.raises(ParameterError, match="already"):
+        write_list(customers().assign(note=""), tmp_path, "alerts", disposition=True)
+
+
+def test_odd_values(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "x": [1.5, None, float("inf")],
+            "when": pd.to_datetime(["2026-06-30T22:00:00Z", None, "2026-01-01T00:00:00Z"]),
+            "old": [dt.date(1899, 1, 1), None, dt.date(2026, 1, 1)],
+            "mixed": pd.Series([1, "=a", None], dtype=object),
+        }
+    )
+    paths = write_list(frame, tmp_path, "odd")
+    rows = list(openpyxl.load_workbook(paths[1])["List"].iter_rows(min_row=2, values_only=True))
+    assert rows[0] == (1.5, dt.datetime(2026, 6, 30, 22), "1899-01-01", "1")
+    assert rows[1] == (None, None, None, "'=a")
+    assert pd.read_parquet(paths[2])["mixed"].tolist()[:2] == ["1", "=a"]
+
+
+def test_an_empty_list_has_its_header(tmp_path: Path) -> None:
+    paths = write_list(customers().head(0), tmp_path, "none", columns=CUSTOMER_COLUMNS, disposition=True)
+    assert len(read_csv(paths[0])) == 1
+    assert openpyxl.load_workbook(paths[1])["List"].max_row == 1
+    assert pd.read_parquet(paths[2]).empty
+
+
+def test_what_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ParameterError, match="Did you mean 'xlsx'"):
+        write_list(customers(), tmp_path, "l", formats=["xls"])
+    for name in ("../l", "a/b", "", ".hidden"):
+        with pytest.raises(ParameterError, match="no file name"):
+            write_list(customers(), tmp_path, name)
+    with pytest.raises(ParameterError, match="unknown column"):
+        write_list(customers(), tmp_path, "l", columns={"scor": ColumnFormat("S")})
+    monkeypatch.setattr(lists, "_MOST_ROWS", 5)
+    with pytest.raises(InputError, match="a sheet holds 5"):
+        write_list(customers(), tmp_path, "l")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_list(customers(), tmp_path, "l", formats=["csv"])[0]
+    before = path.read_bytes()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_list(customers(3), tmp_path, "l", formats=["csv"])
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,382 @@
+"""Bins of one variable: optbinning proposes the cuts, we count the evidence, so that what is shown is what is scored.
+
+optbinning 1.0 gives a bin that is all missing, or holds no good or no bad, a weight of evidence of 0; here every bin's
+weight comes from its own counts by one formula (`weight_of_evidence`).
+"""
+
+from __future__ import annotations
+
+import decimal
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workbench.core.errors import ModelError
+from workbench.models.evaluation import SMOOTHING, both_classes
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.intp]
+Direction = Literal["higher", "lower"] | None
+
+RARE_SHARE = 0.005
+"""Categories under this share of rows are put together before groups are sought: alone they are noise. House choice."""
+
+NEUTRAL = "neutral: no evidence"
+OWN = "own rows"
+_TRENDS = {"higher": "ascending", "lower": "descending", None: "auto_asc_desc"}
+_TEXT_KINDS = ("string", "bytes", "mixed", "mixed-integer", "empty-string")
+
+
+class NotBinned(ModelError):  # noqa: N818 - an outcome that the table of fates shows, not only a failure
+    """A variable that cannot be binned: constant, all missing, dates, text, or nothing to cut in its direction."""
+
+
+def numbers(values: pd.Series, *, name: str) -> Floats:
+    """Return a column as float64 with NaN for missing, whatever its dtype; text and dates are refused.
+
+    >>> numbers(pd.Series([1, None, True], dtype=object), name="x").tolist()
+    [1.0, nan, 1.0]
+    """
+    dtype = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        values = values.astype(object)
+    elif pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
+        raise ModelError(f"{name}: dates where numbers belong ({dtype}). Turn them into days before as_of.")
+    elif pd.api.types.is_timedelta64_dtype(dtype):
+        raise ModelError(f"{name}: durations where numbers belong ({dtype}). Turn them into days.")
+    elif isinstance(dtype, pd.StringDtype) or str(dtype).startswith(("string", "large_string")):
+        values = values.astype(object)
+    if values.dtype == object:
+        known = values[values.notna()]
+        if not len(known):
+            return np.full(len(values), np.nan)
+        strange = known.map(lambda v: not isinstance(v, (int, float, np.number, np.bool_, decimal.Decimal)))
+        if strange.any():
+            example = known[strange].iloc[0]
+            raise ModelError(
+                f"{name}: {int(strange.sum())} of {len(values)} values are not numbers, such as {example!r} "
+                f"({type(example).__name__}). Convert the column, or declare it categorical."
+            )
+        return np.asarray([np.nan if missing else float(v) for v, missing in zip(values, values.isna(), strict=True)])
+    try:
+        return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{name}: a column of {dtype} where numbers belong ({error}).") from error
+
+
+def _text_of(value: Any) -> str:
+    """Return a category's name; 1, 1.0 and True-like numpy scalars keep one name whatever the column's dtype."""
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    if isinstance(value, (float, np.floating, decimal.Decimal)) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def texts(values: pd.Series) -> npt.NDArray[np.object_]:
+    """Return a column as category names, None for missing."""
+    codes, found = pd.factorize(values, use_na_sentinel=True)
+    names = np.asarray([*(_text_of(value) for value in found), None], dtype=object)
+    return names[codes]
+
+
+def weight_of_evidence(goods: npt.ArrayLike, bads: npt.ArrayLike) -> Floats:
+    """Return ln(share of goods / share of bads) of each bin; positive is safer.
+
+    Siddiqi, "Credit Risk Scorecards" (2006), chapter 6. `SMOOTHING` cases of the rarer class are added to both shares:
+    a bin without rows is 0, a pure bin is finite and has the sign of its evidence.
+
+    >>> weight_of_evidence([90, 10, 0], [10, 10, 0]).round(3).tolist()
+    [0.566, -1.435, 0.0]
+    """
+    good, bad = np.asarray(goods, dtype=np.float64), np.asarray(bads, dtype=np.float64)
+    pad = SMOOTHING / min(good.sum(), bad.sum())
+    return np.asarray(np.log((good / good.sum() + pad) / (bad / bad.sum() + pad)), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Bins:
+    """The bins of one variable and the evidence in each, as plain data.
+
+    Codes run over the value bins, then missing, then (categorical only) unseen. A numeric value v is in bin i where
+    splits[i-1] <= v < splits[i]; infinities fall in the end bins.
+
+    Attributes
+    ----------
+    name : str
+    splits : tuple of float
+        Ascending inner edges of a numeric variable.
+    groups : tuple of tuples of str
+        Categories of each bin of a categorical variable; empty for a numeric one.
+    goods, bads : tuples of int
+        Development counts by code.
+    direction : 'higher', 'lower' or None
+        Riskier when.
+    """
+
+    name: str
+    splits: tuple[float, ...]
+    groups: tuple[tuple[str, ...], ...]
+    goods: tuple[int, ...]
+    bads: tuple[int, ...]
+    direction: Direction = None
+
+    @property
+    def categorical(self) -> bool:
+        """Whether values are categories."""
+        return bool(self.groups)
+
+    @property
+    def missing_code(self) -> int:
+        """The code of a missing value; unseen categories have the next."""
+        return len(self.groups) if self.categorical else len(self.splits) + 1
+
+    @property
+    def woe(self) -> Floats:
+        """Weight of evidence by code."""
+        return weight_of_evidence(self.goods, self.bads)
+
+    @property
+    def iv(self) -> float:
+        """Information value: sum over bins of (share of goods - share of bads) x WOE, at least 0."""
+        good, bad = np.asarray(self.goods, np.float64), np.asarray(self.bads, np.float64)
+        return float(np.sum((good / good.sum() - bad / bad.sum()) * self.woe))
+
+    @property
+    def labels(self) -> list[str]:
+        """What each code holds, in words."""
+        if self.categorical:
+            return [_group_label(group) for group in self.groups] + ["missing", "unseen"]
+        if not self.splits:
+            return ["any value", "missing"]
+        inner = [f"{low:.7g} to < {high:.7g}" for low, high in itertools.pairwise(self.splits)]
+        return [f"< {self.splits[0]:.7g}", *inner, f">= {self.splits[-1]:.7g}", "missing"]
+
+    def assign(self, values: pd.Series) -> Codes:
+        """Return the code of each value.
+
+        Raises
+        ------
+        ModelError
+            Text or dates where numbers belong.
+        """
+        if self.categorical:
+            codes, found = pd.factorize(values, use_na_sentinel=True)
+            code_of = {category: code for code, group in enumerate(self.groups) for category in group}
+            known = [code_of.get(_text_of(value), self.missing_code + 1) for value in found]
+            return np.asarray([*known, self.missing_code], dtype=np.intp)[codes]
+        value = numbers(values, name=self.name)
+        codes = np.searchsorted(np.asarray(self.splits, dtype=np.float64), value, side="right")
+        codes[np.isnan(value)] = self.missing_code
+        return codes
+
+    def table(self) -> pd.DataFrame:
+        """Return one row a bin: label, count, goods, bads, bad_rate (NaN where empty), woe, iv, evidence."""
+        goods, bads = np.asarray(self.goods), np.asarray(self.bads)
+        count, woe = goods + bads, self.woe
+        rate = np.divide(bads, count, out=np.full(len(count), np.nan), where=count > 0)
+        return pd.DataFrame(
+            {
+                "label": self.labels,
+                "count": count,
+                "goods": goods,
+                "bads": bads,
+                "bad_rate": rate,
+                "woe": woe,
+                "iv": (goods / goods.sum() - bads / bads.sum()) * woe,
+                "evidence": np.where(count > 0, OWN, NEUTRAL),
+            }
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON or YAML."""
+        return {key: _as_lists(value) for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Bins:
+        """Return bins from `to_dict`; raise `ModelError` where counts and bins do not fit together."""
+        try:
+            bins = cls(
+                name=str(data["name"]),
+                splits=tuple(float(split) for split in data["splits"]),
+                groups=tuple(tuple(str(category) for category in group) for group in data["groups"]),
+                goods=tuple(int(count) for count in data["goods"]),
+                bads=tuple(int(count) for count in data["bads"]),
+                direction=data.get("direction"),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"bins: {error!r} in {dict(data)!r:.200}. Read them from Bins.to_dict.") from error
+        codes = bins.missing_code + (2 if bins.categorical else 1)
+        if not len(bins.goods) == len(bins.bads) == codes:
+            raise ModelError(f"bins of {bins.name}: {len(bins.goods)} and {len(bins.bads)} counts for {codes} codes.")
+        if any(not low < high for low, high in itertools.pairwise(bins.splits)):
+            raise ModelError(f"bins of {bins.name}: splits {list(bins.splits)} do not ascend.")
+        return bins
+
+
+def _as_lists(value: Any) -> Any:
+    return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _group_label(group: Sequence[str], *, shown: int = 6) -> str:
+    return ", ".join(group[:shown]) + (f", ... ({len(group) - shown:,} more)" if len(group) > shown else "")
+
+
+def _counts(codes: Codes, bad: npt.NDArray[np.bool_], size: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    all_rows, bads = np.bincount(codes, minlength=size), np.bincount(codes[bad], minlength=size)
+    return tuple(int(n) for n in all_rows - bads), tuple(int(n) for n in bads)
+
+
+def fit_bins(
+    values: pd.Series,
+    bad: npt.ArrayLike,
+    *,
+    name: str,
+    direction: Direction,
+    max_bins: int = 6,
+    min_bin_share: float = 0.04,
+    categorical: bool = False,
+) -> Bins:
+    """Find the bins of one variable and count the evidence in each.
+
+    Cuts come from optbinning's constraint solver (Navas-Palencia, 2020, arXiv:2001.08025), monotone in the bad rate;
+    adjacent bins whose smoothed weights break that order are joined.
+
+    Parameters
+    ----------
+    values : Series of length n
+        Any dtype; missing values have their own bin, infinities count as the largest and smallest finite value.
+    bad : array of 0/1, length n
+    name : str
+    direction : 'higher', 'lower' or None
+        Riskier when; None takes the better of both orders. No meaning for categories.
+    max_bins : int
+        Value bins, missing and unseen apart.
+    min_bin_share : float
+        Smallest share of known rows in a bin.
+    categorical : bool
+        Group categories by bad rate instead of cutting a range.
+
+    Raises
+    ------
+    NotBinned
+        Constant, all missing, dates, text where numbers belong, or no cut in the declared direction and no missing
+        value beside it.
+    SampleError
+        One class only.
+
+    Examples
+    --------
+    >>> x = pd.Series(range(1000))
+    >>> bins = fit_bins(x, (x % 10 < x / 200).astype(int), name="x", direction="higher")
+    >>> bool((np.diff(bins.table()["woe"][:-1]) < 0).all())
+    True
+    """
+    outcome = both_classes(bad, what=name)
+    if len(values) != outcome.size:
+        raise ModelError(f"{name}: {len(values)} values for {outcome.size} outcomes.")
+    if categorical:
+        return _fit_groups(texts(values), outcome, name, max_bins, min_bin_share)
+    try:
+        value = numbers(values, name=name)
+    except ModelError as error:
+        raise NotBinned(str(error)) from error
+    known = value[~np.isnan(value)]
+    if not known.size:
+        raise NotBinned(f"{name}: all {value.size} values are missing.")
+    if known.size == value.size and known.min() == known.max():
+        raise NotBinned(f"{name}: constant, {known[0]:g} in all {value.size} rows.")
+    seen, finite = ~np.isnan(value), known[np.isfinite(known)]
+    # With one known value, or infinities alone, there is nothing to cut, yet missing or not may still tell.
+    bounded = np.clip(value[seen], finite.min(), finite.max()) if finite.size else np.zeros(known.size)
+    # Seven digits: scikit-learn's tree hands its cuts through float32, and 1.4955 reads better than 1.49550003.
+    varies = bounded.min() < bounded.max()
+    found = _solve(bounded, outcome[seen], "numerical", direction, max_bins, min_bin_share) if varies else []
+    splits = sorted({float(f"{split:.7g}") for split in found})
+    while True:
+        missing = len(splits) + 1
+        codes = np.searchsorted(np.asarray(splits, dtype=np.float64), value, side="right")
+        codes[~seen] = missing
+        goods, bads = _counts(codes, outcome, missing + 1)
+        steps = np.diff(weight_of_evidence(goods, bads)[:-1])
+        sign = {"higher": -1.0, "lower": 1.0, None: np.sign(steps.sum())}[direction]
+        wrong = np.flatnonzero(steps * sign <= 0)
+        if not splits or not wrong.size:
+            break
+        del splits[int(wrong[0])]
+    if not splits and known.size == value.size:
+        raise NotBinned(
+            f"{name}: no cut" + (f" with more risk where {direction}." if direction else " tells bads apart.")
+        )
+    return Bins(name, tuple(splits), (), goods, bads, direction)
+
+
+def _fit_groups(
+    value: npt.NDArray[np.object_],
+    outcome: npt.NDArray[np.bool_],
+    name: str,
+    max_bins: int,
+    min_bin_share: float,
+) -> Bins:
+    codes, found = pd.factorize(pd.Series(value, dtype=object), sort=True)
+    seen, categories = codes >= 0, [str(category) for category in found]
+    if len(categories) < 2:
+        raise NotBinned(f"{name}: {'one category only, ' + categories[0] if categories else 'all values are missing'}.")
+    counts = np.bincount(codes[seen], minlength=len(categories))
+    rare = counts < RARE_SHARE * seen.sum()
+    # The rare ones stand together as one category; if all are rare there is nothing left to group.
+    stand_in = (
+        np.where(rare, len(categories), np.arange(len(categories))) if rare.sum() > 1 else np.arange(len(categories))
+    )
+    if len(np.unique(stand_in)) < 2:
+        raise NotBinned(f"{name}: {len(categories):,} categories, each under {RARE_SHARE:.1%} of rows.")
+    asked = stand_in[codes[seen]].astype(str)
+    solved = _solve(asked, outcome[seen], "categorical", None, max_bins, min_bin_share)
+    placed = {str(code): place for place, group in enumerate(solved) for code in group}
+    # What the solver left out (it may drop a category without evidence of its own) joins the largest group.
+    home = np.bincount([placed[code] for code in asked if code in placed]).argmax() if placed else 0
+    members: dict[int, list[str]] = {}
+    for category, code in zip(categories, stand_in, strict=True):
+        members.setdefault(placed.get(str(code), int(home)), []).append(category)
+    groups = [tuple(sorted(group)) for group in members.values()]
+    if len(groups) < 2:
+        raise NotBinned(f"{name}: no grouping of its {len(categories):,} categories tells bads apart.")
+    code_of = {category: code for code, group in enumerate(groups) for category in group}
+    by_code = np.asarray([code_of[category] for category in categories] + [len(groups)])
+    goods, bads = _counts(by_code[codes], outcome, len(groups) + 2)
+    # Safest first, so that the table reads in one direction.
+    order = np.argsort(-weight_of_evidence(goods, bads)[:-2], kind="stable").tolist()
+    places = [*order, len(groups), len(groups) + 1]
+    return Bins(
+        name, (), tuple(groups[i] for i in order), tuple(goods[i] for i in places), tuple(bads[i] for i in places)
+    )
+
+
+def _solve(
+    known: npt.NDArray[Any],
+    outcome: npt.NDArray[np.bool_],
+    dtype: Literal["numerical", "categorical"],
+    direction: Direction,
+    max_bins: int,
+    min_bin_share: float,
+) -> list[Any]:
+    """Return optbinning's splits, or its groups of categories; none where it finds no solution or one class."""
+    from optbinning import OptimalBinning
+
+    if outcome.all() or not outcome.any():
+        return []
+    solver = OptimalBinning(
+        dtype=dtype,
+        solver="cp",
+        monotonic_trend=_TRENDS[direction],
+        max_n_bins=max_bins,
+        min_bin_size=min_bin_share,
+        min_prebin_size=min_bin_share,
+    )
+    solver.fit(known, outcome.astype(np.int64))
+    return list(solver.splits) if solver.status == "OPTIMAL" else []

@@ -1,0 +1,165 @@
+"""From a book to a modelling set: when to observe, what to offer, what to hold back, and how a scorecard did there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from workbench.book.book import Book
+from workbench.core.dates import add_months, month_end
+from workbench.core.errors import ParameterError, SampleError
+from workbench.indicators.panel import load_panel
+from workbench.indicators.registry import select
+from workbench.models.evaluation import brier, gini, interval, ks
+from workbench.models.fitting import Candidate
+from workbench.models.sample import Sample, hash_share
+from workbench.models.scorecard import Scorecard
+
+PARTS = ("train", "test", "out of time", "out of group")
+
+
+def observation_dates(
+    book: Book, *, as_of: date, window_months: int, every_months: int, history_months: int, last: date | None = None
+) -> list[date]:
+    """Return the month ends at which customers can be observed: history before, and a window that has ended by `as_of`.
+
+    Parameters
+    ----------
+    every_months
+        Distance between dates, counted back from the last.
+    last
+        The last date wanted; by default the last whose window is complete.
+
+    Raises
+    ------
+    SampleError
+        If fewer than two dates fit: one to fit on and one to validate on.
+    """
+    latest = month_end(add_months(as_of, -window_months))
+    latest = latest if add_months(latest, window_months) <= as_of else month_end(latest, months=-1)
+    if last is not None and last > latest:
+        raise ParameterError(f"last observation {last}: its window ends after {as_of}; choose a date up to {latest}.")
+    day = last or latest
+    first = month_end(book.manifest.facts.first_day, months=history_months - 1)
+    dates = []
+    while day >= first:
+        dates.append(day)
+        day = month_end(day, months=-every_months)
+    if len(dates) < 2:
+        raise SampleError(
+            f"book {book.name!r}: {len(dates)} observation dates fit between {first} and {latest} every {every_months} months; "
+            "expected at least 2. Take a longer book, a shorter window, or observe more often."
+        )
+    return sorted(dates)
+
+
+def candidates() -> dict[str, Candidate]:
+    """Return the registered indicators as candidates, with direction, role and words."""
+    return {
+        found.name: Candidate(
+            direction=found.direction,
+            role=found.role,
+            categorical=found.dtype == "string",
+            label=found.label,
+            reason=found.reason,
+            unit=found.unit,
+        )
+        for found in select()
+    }
+
+
+def modelling_set(
+    book: Book,
+    sampled: Sample,
+    *,
+    out_of_time_dates: int,
+    test_share: float,
+    out_of_group: str,
+    seed: int,
+) -> pd.DataFrame:
+    """Join the sample with its panels and say which part each row belongs to.
+
+    Parameters
+    ----------
+    out_of_time_dates
+        How many of the last dates are kept for validation.
+    test_share
+        Share of the customers kept from the fit at every earlier date.
+    out_of_group
+        Customers kept out altogether, as `column=value` of the customers' table; empty for none.
+
+    Returns
+    -------
+    DataFrame
+        The sample's columns, `part` (one of `PARTS`) and the indicators.
+    """
+    panels = [load_panel(book, as_of=day.date()).frame for day in sampled.frame["as_of"].drop_duplicates().sort_values()]
+    rows = sampled.frame.merge(pd.concat(panels, ignore_index=True), on=["customer_id", "as_of"], how="left", validate="1:1")
+    dates = sorted(rows["as_of"].unique())
+    if not 1 <= out_of_time_dates < len(dates):
+        raise ParameterError(f"out_of_time_dates: found {out_of_time_dates}, expected 1 to {len(dates) - 1} of {len(dates)} dates.")
+    late = rows["as_of"].isin(dates[-out_of_time_dates:])
+    held_out = pd.Series(hash_share(rows["customer_id"], seed=seed) < test_share, index=rows.index)
+    outside = rows["customer_id"].isin(group_members(book, out_of_group, as_of=max(dates).date()))
+    rows["part"] = np.select([outside, late, held_out], ["out of group", "out of time", "test"], default="train")
+    return rows
+
+
+def group_members(book: Book, group: str, *, as_of: date) -> list[str]:
+    """Return the customers of a group named `column=value`; none for an empty name.
+
+    Raises
+    ------
+    ParameterError
+        If the name has no '=', the column is unknown, or nobody is in the group.
+    """
+    if not group:
+        return []
+    column, equals, value = group.partition("=")
+    customers = book.as_known("customers", as_of=as_of)
+    if not equals or column not in customers.columns:
+        raise ParameterError(f"out_of_group: found {group!r}, expected column=value with a column of customers.")
+    members = customers.filter(customers[column].cast("string") == value).customer_id.to_pandas()
+    if members.empty:
+        raise ParameterError(f"out_of_group: nobody has {column} = {value!r} in book {book.name!r}.")
+    return sorted(members)
+
+
+def validate(
+    scorecard: Scorecard, rows: pd.DataFrame, *, by: Sequence[str] = ("part",), seed: int, repeats: int = 200
+) -> pd.DataFrame:
+    """Return how the scorecard ranks and predicts in each part of the modelling set.
+
+    All eligible rows are used, indeterminate as not bad. Intervals are bootstrapped by customer, since a customer may
+    stand in several cohorts.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `by`, rows, bads, bad_rate, pd_mean, calibration_ratio (predicted over realised), gini, gini_low,
+        gini_high, ks, ks_low, ks_high, brier; null where a part has one class only.
+    """
+    scored = scorecard.score(rows, reasons=False)
+    results = []
+    for key, index in rows.groupby(list(by), sort=False).groups.items():
+        names = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
+        bad = rows.loc[index, "bad"].to_numpy()
+        part = scored.loc[index]
+        row = {**names, "rows": len(bad), "bads": int(bad.sum()), "bad_rate": float(bad.mean())}
+        row["pd_mean"] = float(part["pd"].mean())
+        if 0 < bad.sum() < len(bad):
+            customers = rows.loc[index, "customer_id"].to_numpy()
+            ranks = interval(gini, bad, part["score"], groups=customers, seed=seed, repeats=repeats)
+            distance = interval(ks, bad, part["score"], groups=customers, seed=seed, repeats=repeats)
+            row |= {"calibration_ratio": row["pd_mean"] / row["bad_rate"], "brier": brier(bad, part["pd"])}
+            row |= {"gini": gini(bad, part["score"]), "gini_low": ranks.low, "gini_high": ranks.high}
+            row |= {"ks": ks(bad, part["score"]), "ks_low": distance.low, "ks_high": distance.high}
+        results.append(row)
+    columns = [*by, *"rows bads bad_rate pd_mean calibration_ratio gini gini_low gini_high ks ks_low ks_high brier".split()]
+    table = pd.DataFrame(results).reindex(columns=columns)
+    if list(by) == ["part"]:
+        table = table.sort_values("part", key=lambda part: part.map(PARTS.index), ignore_index=True)
+    return table

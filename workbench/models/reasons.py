@@ -1,0 +1,53 @@
+"""Why a customer lost points, in words: templates such as `Worst days past due in 6 months: {value:.0f} days`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from workbench.core.errors import ParameterError
+from workbench.models.binning import numbers, texts
+
+Texts = Mapping[str, str]
+
+NOT_KNOWN: Texts = {"en": "not known", "zh": "未知"}
+_COLON: Texts = {"en": ": ", "zh": "："}
+_PLACE = re.compile(r"\{value[^{}]*\}")
+
+
+def check_templates(templates: Texts, *, name: str, categorical: bool = False) -> None:
+    """Raise `ParameterError` for a template that cannot say a value; one without `{value}` is a plain sentence.
+
+    >>> check_templates({"en": "Overdue: {value:.0f} days"}, name="dpd")
+    """
+    for lang, template in templates.items():
+        try:
+            template.format(value="text" if categorical else 0.5)
+        except (KeyError, ValueError, IndexError, AttributeError) as error:
+            raise ParameterError(
+                f"reason of {name} ({lang}): {template!r} cannot be filled ({error!r}). "
+                "Its only place is {value}, with a number format such as {value:.0f}."
+            ) from error
+
+
+def reason_texts(
+    values: pd.Series, templates: Texts, label: Texts, lang: str, *, categorical: bool = False
+) -> list[str]:
+    """Return the reason for each value: the template filled in, or 'not known' in its place for a missing value.
+
+    What follows the place (a unit) is left out for a missing value; where nothing comes before it, the label does.
+
+    >>> reason_texts(pd.Series([45.0, None]), {"en": "Overdue: {value:.0f} days"}, {"en": "Overdue"}, "en")
+    ['Overdue: 45 days', 'Overdue: not known']
+    """
+    template = templates[lang]
+    before, *after = _PLACE.split(template)
+    if not after:
+        return [template] * len(values)
+    head = before if before.strip() else label.get(lang, str(values.name)) + _COLON.get(lang, ": ")
+    blank = head.format() + NOT_KNOWN.get(lang, NOT_KNOWN["en"])
+    found = texts(values) if categorical else numbers(values, name=str(values.name))
+    return [blank if value is None or value != value else template.format(value=value) for value in np.asarray(found)]

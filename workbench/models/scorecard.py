@@ -1,0 +1,278 @@
+"""A scorecard as data (bins, points, scaling, calibration, grades, reasons, provenance) and how it scores a frame."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workbench.core.errors import ModelError, nearest, unknown
+from workbench.models.binning import Bins, Floats
+from workbench.models.grades import Bands, check_bands, grade
+from workbench.models.reasons import Texts, reason_texts
+
+SCHEMA_VERSION = 1
+MAX_REASONS = 4
+"""At most four reasons: the number that Regulation B's commentary (12 CFR 1002.9(b)(2)) calls enough."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Points to double the odds: `base_score` at `base_odds` good:bad, `pdo` points for each doubling.
+
+    Siddiqi, "Credit Risk Scorecards" (2006), chapter 6.
+
+    >>> scaling = Scaling()
+    >>> round(scaling.factor, 4), round(scaling.offset, 3)
+    (28.8539, 487.123)
+    """
+
+    base_score: float = 600.0
+    base_odds: float = 50.0
+    pdo: float = 20.0
+
+    def __post_init__(self) -> None:
+        if not (self.base_odds > 0 and self.pdo > 0 and math.isfinite(self.base_score)):
+            raise ModelError(f"scaling: {self}; expected base_odds and pdo above 0.")
+
+    @property
+    def factor(self) -> float:
+        """Points for one unit of ln(odds): pdo / ln 2."""
+        return self.pdo / math.log(2)
+
+    @property
+    def offset(self) -> float:
+        """The score at even odds."""
+        return self.base_score - self.factor * math.log(self.base_odds)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of a scorecard: its bins, its coefficient in P(bad) on WOE, points and words."""
+
+    bins: Bins
+    coefficient: float
+    points: tuple[float, ...]
+    label: Texts
+    reason: Texts
+
+    @property
+    def name(self) -> str:
+        """The column it reads."""
+        return self.bins.name
+
+    @property
+    def average_points(self) -> float:
+        """Mean points in the development sample: the reference that reasons are measured against."""
+        count = np.asarray(self.bins.goods) + np.asarray(self.bins.bads)
+        return float(np.dot(count, self.points) / count.sum())
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """A scorecard, as data only; `to_json` is what the registry stores and all that scoring reads.
+
+    Attributes
+    ----------
+    name : str
+    target : mapping
+        What bad means: definition, window and how it was sampled.
+    variables : tuple of Variable
+    intercept : float
+        Of the log-odds of bad.
+    scaling : Scaling
+    calibration : (a, b)
+        PD = 1 / (1 + exp(-(a + b score))), b < 0.
+    grades : tuple of (grade, highest PD)
+    provenance : mapping
+        Sample, dates, seeds, versions.
+    """
+
+    name: str
+    target: Mapping[str, Any]
+    variables: tuple[Variable, ...]
+    intercept: float
+    scaling: Scaling
+    calibration: tuple[float, float]
+    grades: Bands
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    reference: Literal["average"] = "average"
+    schema_version: int = SCHEMA_VERSION
+    kind: Literal["scorecard"] = "scorecard"
+
+    @property
+    def base_points(self) -> float:
+        """Points that every customer starts with: base + points of the bins is the score."""
+        return self.scaling.offset - self.scaling.factor * self.intercept
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The columns that scoring reads, each 'number' or 'text'."""
+        return {variable.name: "text" if variable.bins.categorical else "number" for variable in self.variables}
+
+    def calibrated(self, a: float, b: float) -> Scorecard:
+        """Return the same scorecard with PD = 1 / (1 + exp(-(a + b score))).
+
+        Raises
+        ------
+        ModelError
+            b is not below 0: the PD would rise with the score.
+        """
+        if not (math.isfinite(a) and math.isfinite(b) and b < 0):
+            raise ModelError(
+                f"calibration: a = {a:g}, b = {b:g}; b must be below 0, or a higher score has a higher PD."
+            )
+        return replace(self, calibration=(float(a), float(b)))
+
+    def pd_of(self, score: npt.ArrayLike) -> Floats:
+        """Return the calibrated PD of each score."""
+        a, b = self.calibration
+        return np.asarray(1 / (1 + np.exp(-(a + b * np.asarray(score, dtype=np.float64)))), dtype=np.float64)
+
+    def codes(self, frame: pd.DataFrame) -> list[npt.NDArray[np.intp]]:
+        """Return the bin code of each row, variable by variable; `ModelError` where a column is missing or unfit."""
+        for variable in self.variables:
+            found = int((frame.columns == variable.name).sum())
+            if found != 1:
+                what = "has no column" if not found else f"has {found} columns named"
+                hint = nearest(variable.name, [str(column) for column in frame.columns]) if not found else ""
+                raise ModelError(
+                    f"scorecard {self.name}: the input {what} {variable.name!r}.{hint} "
+                    f"It reads: {', '.join(self.inputs)}."
+                )
+        return [variable.bins.assign(frame[variable.name]) for variable in self.variables]
+
+    def score(self, frame: pd.DataFrame, *, lang: str = "en", reasons: bool = True) -> pd.DataFrame:
+        """Score each row.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Holds every column of `inputs`; others are ignored.
+        lang : str
+            Language of the reasons, a key of the variables' texts.
+        reasons : bool
+            Also say why points were lost; without it scoring is several times faster.
+
+        Returns
+        -------
+        DataFrame indexed like `frame` with score (float64, higher is safer), pd, grade and, with reasons, reason_codes
+        (list of variable names) and reasons (list of texts): at most four factors with fewer points than the average
+        customer of the development sample, the largest loss first, never padded.
+
+        Raises
+        ------
+        ModelError
+            A missing or doubled column, text where numbers belong, an unknown language.
+        """
+        codes = self.codes(frame)
+        score = np.full(len(frame), self.base_points)
+        losses = np.zeros((len(frame), len(self.variables)))
+        for i, (variable, code) in enumerate(zip(self.variables, codes, strict=True)):
+            points = np.asarray(variable.points)[code]
+            score += points
+            losses[:, i] = variable.average_points - points
+        chance = self.pd_of(score)
+        scored = pd.DataFrame({"score": score, "pd": chance, "grade": grade(chance, self.grades)}, index=frame.index)
+        scored["grade"] = scored["grade"].astype(object)
+        if reasons:
+            names, texts = self._reasons(frame, losses, lang)
+            scored["reason_codes"] = pd.Series(names, index=frame.index, dtype=object)
+            scored["reasons"] = pd.Series(texts, index=frame.index, dtype=object)
+        return scored
+
+    def _reasons(self, frame: pd.DataFrame, losses: Floats, lang: str) -> tuple[list[list[str]], list[list[str]]]:
+        for variable in self.variables:
+            if lang not in variable.reason:
+                raise ModelError(f"scorecard {self.name}: {unknown('language', lang, variable.reason)}")
+        order = np.argsort(-losses, axis=1, kind="stable")[:, :MAX_REASONS]
+        # A loss of rounding size is none.
+        lost = np.take_along_axis(losses, order, axis=1) > 1e-9
+        said = np.empty((len(frame), len(self.variables)), dtype=object)
+        for i, variable in enumerate(self.variables):
+            rows = np.flatnonzero(((order == i) & lost).any(axis=1))
+            said[rows, i] = reason_texts(
+                frame[variable.name].iloc[rows],
+                variable.reason,
+                variable.label,
+                lang,
+                categorical=variable.bins.categorical,
+            )
+        found = [
+            [int(i) for i, told in zip(row, tell, strict=True) if told] for row, tell in zip(order, lost, strict=True)
+        ]
+        names = [variable.name for variable in self.variables]
+        return [[names[i] for i in row] for row in found], [[said[n, i] for i in row] for n, row in enumerate(found)]
+
+    def points_table(self) -> pd.DataFrame:
+        """Return the scorecard as people read it: one row a bin, after a row with the base points.
+
+        Columns: variable, label, count, goods, bads, bad_rate, woe, iv, evidence, points.
+        """
+        base = pd.DataFrame({"variable": ["(base)"], "label": ["every customer"], "points": [self.base_points]})
+        tables = [
+            variable.bins.table().assign(variable=variable.name, points=variable.points) for variable in self.variables
+        ]
+        columns = ["variable", "label", "count", "goods", "bads", "bad_rate", "woe", "iv", "evidence", "points"]
+        return pd.concat([base, *tables], ignore_index=True)[columns].astype(dict.fromkeys(columns[2:5], "Int64"))
+
+    def to_json(self) -> str:
+        """Return the scorecard as JSON; `from_json` gives back the same bits."""
+        data = asdict(self)
+        data["variables"] = [asdict(variable) | {"bins": variable.bins.to_dict()} for variable in self.variables]
+        return json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Scorecard:
+        """Return the scorecard that `to_json` wrote.
+
+        Raises
+        ------
+        ModelError
+            Not a scorecard, another schema version, or parts that do not fit together.
+        """
+        try:
+            data = json.loads(text)
+            if not isinstance(data, dict) or data.get("kind") != "scorecard":
+                raise ModelError("scorecard: the JSON holds no scorecard (kind is not 'scorecard').")
+            if data["schema_version"] != SCHEMA_VERSION:
+                raise ModelError(
+                    f"scorecard: schema version {data['schema_version']}, this workbench reads {SCHEMA_VERSION}. "
+                    "Score with the version that wrote it, or fit again."
+                )
+            variables = tuple(_variable(item) for item in data["variables"])
+            return cls(
+                name=data["name"],
+                target=data["target"],
+                variables=variables,
+                intercept=float(data["intercept"]),
+                scaling=Scaling(**data["scaling"]),
+                calibration=(float(data["calibration"][0]), float(data["calibration"][1])),
+                grades=check_bands(data["grades"]),
+                provenance=data["provenance"],
+                reference=data["reference"],
+            )
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise ModelError(f"scorecard: damaged JSON ({error!r}). Read it from Scorecard.to_json.") from error
+
+
+def _variable(data: Mapping[str, Any]) -> Variable:
+    bins = Bins.from_dict(data["bins"])
+    points = tuple(float(point) for point in data["points"])
+    if len(points) != len(bins.goods):
+        raise ModelError(f"scorecard: {len(points)} points for {len(bins.goods)} bins of {bins.name}.")
+    return Variable(bins, float(data["coefficient"]), points, dict(data["label"]), dict(data["reason"]))
+
+
+def scaled(
+    bins: Bins, coefficient: float, scaling: Scaling, *, label: Mapping[str, str], reason: Mapping[str, str]
+) -> Variable:
+    """Return a variable with the points of its bins: - factor x coefficient x WOE, so that they sum to the score."""
+    points = -scaling.factor * coefficient * bins.woe
+    return Variable(bins, float(coefficient), tuple(float(point) for point in points), dict(label), dict(reason))

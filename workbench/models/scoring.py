@@ -1,0 +1,106 @@
+"""Scores: a panel under one model version, kept in the book's append-only history."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from workbench.book.book import Book
+from workbench.core.errors import InputError, ModelError
+from workbench.core.files import whole_file
+from workbench.core.workspace import Workspace
+from workbench.models.scorecard import Scorecard
+from workbench.models.tracking import ModelVersion, load_model
+
+SCORE_COLUMNS = ["customer_id", "model", "version", "as_of", "score", "pd", "grade"]
+
+
+def load_scorecard(workspace: Workspace, ref: str) -> tuple[Scorecard, ModelVersion, str]:
+    """Return a scorecard and its standing: `champion`, or `candidate, not approved` where there is no champion yet.
+
+    Raises
+    ------
+    ModelError
+        If there is neither, or the model is no scorecard.
+    """
+    standing = "champion"
+    if "@" not in ref:
+        try:
+            model, version = load_model(f"{ref}@champion", tracking_uri=workspace.mlflow_uri)
+        except ModelError:
+            model, version = load_model(f"{ref}@candidate", tracking_uri=workspace.mlflow_uri)
+            standing = "candidate, not approved"
+    else:
+        model, version = load_model(ref, tracking_uri=workspace.mlflow_uri)
+        standing = ref.partition("@")[2]
+    if not isinstance(model, Scorecard):
+        raise ModelError(f"model {ref}: found a model of kind {model.kind!r}, expected a scorecard.")
+    return model, version, standing
+
+
+def score_panel(scorecard: Scorecard, version: ModelVersion, panel: pd.DataFrame) -> pd.DataFrame:
+    """Return `SCORE_COLUMNS`, then reason_codes and reasons, for each row of a panel."""
+    scored = scorecard.score(panel)
+    return pd.DataFrame(
+        {
+            "customer_id": panel["customer_id"],
+            "model": version.name,
+            "version": version.version,
+            "as_of": panel["as_of"],
+            "score": scored["score"],
+            "pd": scored["pd"],
+            "grade": scored["grade"],
+            "reason_codes": scored["reason_codes"],
+            "reasons": scored["reasons"],
+        }
+    )
+
+
+def keep_scores(book: Book, scores: pd.DataFrame) -> list[Path]:
+    """Add scores to the book's history: one file a model version and date, written whole; the same again changes nothing.
+
+    Returns the files.
+    """
+    paths = []
+    for (model, version, as_of), rows in scores.groupby(["model", "version", "as_of"]):
+        path = _score_path(book, str(model), str(version), pd.Timestamp(as_of).date())
+        table = pa.Table.from_pandas(rows[SCORE_COLUMNS].sort_values("customer_id"), preserve_index=False)
+        with whole_file(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+        paths.append(path)
+    return paths
+
+
+def score_history(book: Book, version: ModelVersion) -> pd.DataFrame:
+    """Return every kept score of one model version, by date and customer; empty where there is none."""
+    folder = _score_path(book, version.name, version.version, date.min).parent
+    parts = [pq.read_table(path).to_pandas() for path in sorted(folder.glob("*.parquet"))]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=SCORE_COLUMNS)
+
+
+def _score_path(book: Book, model: str, version: str, as_of: date) -> Path:
+    return book.workspace.books / book.name / "scores" / model / f"v{version}" / f"{as_of}.parquet"
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Read the rows to be scored from a parquet or CSV file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, of another kind, or cannot be read.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file.")
+    try:
+        if path.suffix == ".parquet":
+            return pq.read_table(path).to_pandas()
+        if path.suffix == ".csv":
+            return pd.read_csv(path, dtype={"customer_id": "str"})
+    except (ValueError, OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    raise InputError(f"{path}: found a {path.suffix or 'file without suffix'}, expected .parquet or .csv.")

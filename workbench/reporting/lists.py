@@ -1,0 +1,226 @@
+"""Lists that people work through: the same rows as CSV, XLSX and parquet, safe to open."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import math
+import re
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.core.errors import InputError, ParameterError, unknown
+from workbench.core.files import whole_file
+from workbench.reporting.formats import ColumnFormat, is_missing, plain_text, require_columns
+from workbench.reporting.markup import without_controls
+
+FORMATS = ("csv", "xlsx", "parquet")
+DISPOSITIONS = ("confirmed risk", "false alarm", "already known", "needs more information")
+_FORMULA_START = tuple("=+-@\t\r\n＝＋－＠")  # OWASP, CSV injection; full-width signs start formulas in CJK locales
+_MOST_ROWS, _LONGEST_TEXT = 1_048_575, 32_767  # of a sheet below its header, of a cell: Excel's limits
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def safe_text(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula, without control characters.
+
+    >>> safe_text("=cmd|' /C calc'!A0")
+    "'=cmd|' /C calc'!A0"
+    """
+    text = without_controls(text, "").replace("\r\n", "\n").replace("\r", "\n")  # csv leaves a lone CR unquoted
+    return f"'{text}" if text.startswith(_FORMULA_START) else text
+
+
+def write_list(
+    frame: pd.DataFrame,
+    folder: Path,
+    name: str,
+    *,
+    formats: Sequence[str] = FORMATS,
+    columns: Mapping[str, ColumnFormat] | None = None,
+    disposition: bool = False,
+) -> list[Path]:
+    """Write the same rows, in their order, as `folder/name.csv`, `.xlsx` and `.parquet`; return the paths.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a line; the index is not written. Lists in a cell are joined with '; '.
+    folder : Path
+        Where to; made where missing.
+    name : str
+        The files' name without suffix.
+    formats : sequence of str
+        Any of `csv`, `xlsx`, `parquet`.
+    columns : mapping of str to ColumnFormat, optional
+        Columns to write, in this order, with the labels and number formats of the XLSX; by default all. CSV and parquet
+        keep the columns' own names; the XLSX's second sheet links them to the labels.
+    disposition : bool
+        Add the officer's empty columns `disposition` (a drop-down) and `note` to the XLSX.
+
+    Raises
+    ------
+    ParameterError
+        If a format, a column or the name is not possible.
+    InputError
+        If a sheet cannot hold so many rows.
+    """
+    for kind in formats:
+        if kind not in FORMATS:
+            raise ParameterError(unknown("list format", kind, FORMATS))
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ParameterError(f"list name {name!r} is no file name; use letters, digits, '_', '-' and '.'.")
+    if frame.columns.has_duplicates:
+        raise ParameterError(f"list {name!r}: two columns have one name; rename them.")
+    named = {str(column): ColumnFormat(str(column), _kind(frame[column])) for column in frame.columns}
+    if columns is not None:
+        require_columns(frame, columns, what=f"list {name!r}")
+        named = dict(columns)
+    if disposition and {"disposition", "note"} & set(named):
+        raise ParameterError(f"list {name!r} has a column 'disposition' or 'note' already; rename it.")
+    if "xlsx" in formats and len(frame) > _MOST_ROWS:
+        raise InputError(f"list {name!r}: {len(frame):,} rows, a sheet holds {_MOST_ROWS:,}. Write csv and parquet.")
+    rows = frame.set_axis([str(column) for column in frame.columns], axis=1)[list(named)].reset_index(drop=True)
+    for column in rows.columns:
+        if rows[column].dtype == object or pd.api.types.is_string_dtype(rows[column].dtype):
+            rows[column] = _flat(rows[column])
+    writers: dict[str, Callable[[Path], None]] = {
+        "csv": lambda path: _write_csv(rows, path),
+        "xlsx": lambda path: _write_xlsx(rows, path, named, disposition=disposition),
+        "parquet": lambda path: rows.to_parquet(path, index=False, engine="pyarrow"),
+    }
+    paths = [folder / f"{name}.{kind}" for kind in formats]
+    for kind, path in zip(formats, paths, strict=True):
+        with whole_file(path) as temporary:
+            writers[kind](temporary)
+    return paths
+
+
+def _kind(values: pd.Series) -> Any:
+    """Return the kind of a column that has no format."""
+    if pd.api.types.is_bool_dtype(values.dtype):
+        return "text"
+    if pd.api.types.is_integer_dtype(values.dtype):
+        return "integer"
+    if pd.api.types.is_float_dtype(values.dtype):
+        return "number"
+    return "date" if pd.api.types.is_datetime64_any_dtype(values.dtype) else "text"
+
+
+def _flat(values: pd.Series) -> pd.Series:
+    """Return the column with lists joined and text that UTF-8 can hold; a column of decimals or days stays as it is."""
+
+    def one(value: object) -> object:
+        if isinstance(value, list | tuple | set | frozenset | dict | np.ndarray):
+            value = plain_text(value)
+        return re.sub("[\ud800-\udfff]", "\ufffd", value) if isinstance(value, str) else value
+
+    flat = [None if is_missing(value) else one(value) for value in values.tolist()]
+    if any(isinstance(value, str) for value in flat):  # parquet wants one type a column
+        flat = [value if value is None or isinstance(value, str) else plain_text(value) for value in flat]
+        return pd.Series(flat, index=values.index, dtype="str")
+    return pd.Series(flat, index=values.index, dtype=object)
+
+
+def _write_csv(rows: pd.DataFrame, path: Path) -> None:
+    safe = rows.copy()
+    for column in safe.columns:
+        if isinstance(safe[column].dtype, pd.CategoricalDtype):
+            safe[column] = safe[column].astype(object)
+        if safe[column].dtype == object or pd.api.types.is_string_dtype(safe[column].dtype):
+            texts = [safe_text(value) if isinstance(value, str) else value for value in safe[column].tolist()]
+            safe[column] = pd.Series(texts, index=safe.index, dtype=object)
+    safe.columns = [safe_text(column) for column in safe.columns]
+    safe.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def _excel_value(value: object) -> str | int | float | Decimal | bool | dt.date | None:
+    """Return what a cell holds: numbers as numbers, days as days, all else as safe text."""
+    if is_missing(value):
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool | int | Decimal):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, pd.Timestamp):
+        value = (value.tz_convert("UTC").tz_localize(None) if value.tz else value).to_pydatetime(warn=False)
+    if isinstance(value, dt.date) and value.year >= 1900 and not getattr(value, "tzinfo", None):  # Excel's calendar
+        return value
+    text = safe_text(plain_text(value))
+    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+
+
+def _number_format(column: ColumnFormat) -> str:
+    decimals = "." + "0" * column.decimals if column.decimals else ""
+    if column.is_numeric:
+        return f"0{decimals}%" if column.kind == "percent" else f"#,##0{decimals}"
+    return "yyyy-mm-dd" if column.kind == "date" else "General"
+
+
+def _write_xlsx(rows: pd.DataFrame, path: Path, named: Mapping[str, ColumnFormat], *, disposition: bool) -> None:
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Alignment, Font, PatternFill
+    from openpyxl.utils import get_column_letter
+    from openpyxl.worksheet.datavalidation import DataValidation
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("List")
+    labels = [safe_text(column.heading) for column in named.values()] + (["disposition", "note"] if disposition else [])
+    values = [[_excel_value(value) for value in rows[name].tolist()] for name in named]
+    for place, label in enumerate(labels):
+        longest = max(
+            [len(label), *(len(str(v)) for v in values[place][:500] if v is not None)] if place < len(values) else [24]
+        )
+        sheet.column_dimensions[get_column_letter(place + 1)].width = min(max(longest + 3, 9), 60)
+    sheet.freeze_panes = "B2"
+    sheet.auto_filter.ref = f"A1:{get_column_letter(max(len(labels), 1))}{len(rows) + 1}"
+    if disposition and len(rows):
+        letter = get_column_letter(len(labels) - 1)
+        choice = DataValidation(type="list", formula1=f'"{",".join(DISPOSITIONS)}"', allow_blank=True)
+        choice.add(f"{letter}2:{letter}{len(rows) + 1}")
+        sheet.data_validations.append(choice)
+
+    def header_cell(text: str) -> Any:
+        cell = WriteOnlyCell(sheet, value=text)
+        cell.font, cell.fill = Font(bold=True, color="FFFFFF"), PatternFill("solid", fgColor="1B2430")
+        cell.alignment = Alignment(vertical="center", wrap_text=True)
+        return cell
+
+    sheet.append([header_cell(label) for label in labels])
+    patterns = [_number_format(column) for column in named.values()]
+    for row in zip(*values, strict=True):
+        cells: list[Any] = []
+        for value, pattern in zip(row, patterns, strict=True):
+            cell = WriteOnlyCell(sheet, value=value)
+            if pattern != "General" and value is not None:
+                cell.number_format = pattern
+            cells.append(cell)
+        sheet.append(cells)
+    guide = book.create_sheet("Columns")
+    guide.append([header_cell(text) for text in ("label", "column", "kind", "unit")])
+    for name, column in named.items():
+        guide.append([safe_text(text) for text in (column.heading, name, column.kind, column.unit)])
+    buffer = io.BytesIO()
+    book.save(buffer)
+    path.write_bytes(_without_time(buffer.getvalue()))
+
+
+def _without_time(xlsx: bytes) -> bytes:
+    """Return the workbook without the moment it was written, so that the same rows give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(xlsx)) as old, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in sorted(old.namelist()):
+            data = old.read(name)
+            if name == "docProps/core.xml":
+                data = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"2000-01-01T00:00:00Z", data)
+            new.writestr(zipfile.ZipInfo(name, _FIXED_TIME), data, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()

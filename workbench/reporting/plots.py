@@ -1,0 +1,353 @@
+"""Figures of computed tables: `plot_x(table, *, ax=None) -> Axes`, one idea each, labelled where the eye is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from workbench.core.errors import ParameterError, unknown
+from workbench.reporting.formats import require_columns
+from workbench.reporting.style import (
+    BLUE,
+    GRADE_COLOURS,
+    INK,
+    MUTED,
+    ORANGE,
+    PALETTE,
+    SEVERITY_COLOURS,
+    SKY,
+    VERMILION,
+    figure_settings,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+P = ParamSpec("P")
+_LONGEST_LABEL = 28  # characters of a category's name on an axis
+
+
+def _plot(*columns: str) -> Callable[[Callable[P, Axes]], Callable[P, Axes]]:
+    """Check that the table has `columns`, and draw in the house style whatever the process's own is."""
+
+    def decorate(draw: Callable[P, Axes]) -> Callable[P, Axes]:
+        @wraps(draw)
+        def drawn(*args: P.args, **kwargs: P.kwargs) -> Axes:
+            table: Any = args[0] if args else kwargs["table"]
+            require_columns(table, list(columns), what=draw.__name__)
+            with rc_context(figure_settings()):
+                ax = draw(*args, **kwargs)
+                if table.empty:
+                    ax.text(0.5, 0.5, "No rows to show", transform=ax.transAxes, ha="center", color=MUTED)
+                return ax
+
+        return drawn
+
+    return decorate
+
+
+def _axes(
+    ax: Axes | None, *, title: str, x: str = "", y: str = "", percent: str = "", grid: str = "y", bars: int = 0
+) -> Axes:
+    """Return `ax`, or axes of a figure of their own (which no global list keeps), as high as `bars` lines need."""
+    if ax is None:
+        size = {"figsize": (4.8, 0.75 + 0.3 * max(bars, 2))} if bars else {}
+        ax = Figure(layout="constrained", **size).subplots()  # type: ignore[arg-type]
+    ax.set_title(title)
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    for name in percent:
+        (ax.xaxis if name == "x" else ax.yaxis).set_major_formatter(FuncFormatter(_percent_tick))
+    ax.grid(visible=False)
+    if grid:
+        ax.grid(visible=True, axis=grid)  # type: ignore[arg-type]
+    return ax
+
+
+def _share(value: float, digits: int = 0) -> str:
+    return "n/a" if pd.isna(value) else f"{value * 100:.{digits}f} %"
+
+
+def _percent_tick(value: float, _: int | None = None) -> str:
+    return f"{value * 100:.6g} %"
+
+
+def _short(name: object) -> str:
+    text = "".join(" " if not char.isprintable() else char for char in str(name))
+    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"
+
+
+def _months(values: pd.Series) -> pd.Series:
+    return pd.to_datetime(values.astype(str)) if not pd.api.types.is_datetime64_any_dtype(values) else values
+
+
+def _label_bars(ax: Axes, bars: Any, texts: list[str], **options: Any) -> None:
+    ax.bar_label(bars, labels=texts, padding=2, fontsize=8, color=INK, **options)
+
+
+@_plot("grade", "customers", "exposure")
+def plot_grade_distribution(
+    table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Where customers and exposure stand"
+) -> Axes:
+    """Draw the shares of customers and of exposure by grade.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `grade` (in the order to show), `customers` (count), `exposure` (money).
+    """
+    ax = _axes(ax, title=title, percent="y", grid="")
+    exposure = table["exposure"].astype(float)
+    shares = {
+        "customers": table["customers"] / max(float(table["customers"].sum()), 1.0),
+        "exposure": exposure / (float(exposure.sum()) or 1.0),
+    }
+    colours = [GRADE_COLOURS.get(str(grade), MUTED) for grade in table["grade"]]
+    for place, (share, alpha) in enumerate(zip(shares.values(), (0.5, 1.0), strict=True)):
+        at = [index + (place - 0.5) * 0.4 for index in range(len(table))]
+        bars = ax.bar(at, share, width=0.38, color=colours, alpha=alpha)
+        _label_bars(ax, bars, [_share(value) for value in share])
+    ax.set_xticks(range(len(table)), [_short(grade) for grade in table["grade"]])
+    ax.set_yticks([])
+    ax.set_xlabel("Grade; in each pair, left and pale: customers, right and full: exposure")
+    ax.margins(y=0.12)
+    return ax
+
+
+def _horizontal_bars(ax: Axes, names: pd.Series, values: pd.Series, colours: Any, texts: list[str]) -> Axes:
+    bars = ax.barh(range(len(names)), values, color=colours, height=0.68)
+    _label_bars(ax, bars, texts)
+    ax.set_yticks(range(len(names)), [_short(name) for name in names])
+    ax.set_xticks([])
+    ax.invert_yaxis()
+    ax.margins(x=0.16)
+    ax.spines["bottom"].set_visible(False)
+    return ax
+
+
+@_plot("bucket")
+def plot_delinquency(
+    table: pd.DataFrame, *, value: str = "customers", ax: Axes | None = None, title: str = "Days past due"
+) -> Axes:
+    """Draw `value` (a column of counts or money) by delinquency `bucket`, the worst in vermilion, with its share."""
+    require_columns(table, [value], what="plot_delinquency")
+    ax = _axes(ax, title=title, grid="", bars=max(len(table), 1))
+    amount = table[value].astype(float)
+    total = float(amount.sum()) or 1.0
+    texts = [f"{number:,.0f}  ({_share(number / total, 1)})" for number in amount]
+    colours = [BLUE] + [SKY, ORANGE][: max(len(table) - 2, 0)] + [VERMILION] * max(len(table) - 3, 1)
+    return _horizontal_bars(ax, table["bucket"], amount, colours[: len(table)], texts)
+
+
+@_plot("score_low", "score_high", "good", "bad")
+def plot_score_distribution(
+    table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Scores of goods and bads"
+) -> Axes:
+    """Draw the shares of goods and of bads by score band; `good` and `bad` are counts, bands `score_low` to `_high`."""
+    ax = _axes(ax, title=title, x="Score (higher is safer)", y="Share of each group", percent="y")
+    width = table["score_high"] - table["score_low"]
+    for name, colour in (("good", BLUE), ("bad", VERMILION)):
+        share = table[name] / max(float(table[name].sum()), 1.0)
+        ax.bar(table["score_low"], share, width=width, align="edge", color=colour, alpha=0.25)
+        edges = [*table["score_low"], *table["score_high"].tail(1)]
+        if len(table):
+            ax.stairs(share, edges, color=colour, linewidth=1.6)
+            peak = int(share.to_numpy().argmax())
+            ax.annotate(
+                f"{name}s",
+                (float((table["score_low"] + width / 2).iloc[peak]), float(share.iloc[peak])),
+                (0, 4),
+                textcoords="offset points",
+                ha="center",
+                color=colour,
+                weight="bold",
+            )
+    ax.margins(y=0.12)
+    return ax
+
+
+@_plot("predicted", "observed")
+def plot_calibration(table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Predicted against observed") -> Axes:
+    """Draw observed bad rate against predicted PD by band, with an interval `low` to `high` where given."""
+    ax = _axes(ax, title=title, x="Predicted PD", y="Observed bad rate", percent="xy")
+    if {"low", "high"} <= set(table.columns):
+        ax.vlines(table["predicted"], table["low"], table["high"], color=SKY, linewidth=2.5)
+    ax.plot(table["predicted"], table["observed"], "o", color=BLUE, markersize=5)
+    columns = [name for name in ("predicted", "observed", "high") if name in table.columns]
+    top = float(table[columns].max().max()) * 1.06 if len(table) else 1.0
+    ax.plot([0, top], [0, top], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    ax.annotate(
+        "as predicted", (top * 0.7, top * 0.7), (8, -6), textcoords="offset points", va="top", color=MUTED, fontsize=8
+    )
+    return ax
+
+
+@_plot("fpr", "tpr")
+def plot_roc(
+    table: pd.DataFrame, *, gini: float | None = None, ax: Axes | None = None, title: str = "How well the score ranks"
+) -> Axes:
+    """Draw the ROC curve: `tpr` of bads caught against `fpr` of goods flagged, both 0 to 1."""
+    ax = _axes(ax, title=title, x="Goods flagged", y="Bads caught", percent="xy")
+    ax.fill_between(table["fpr"], table["fpr"], table["tpr"], color=SKY, alpha=0.25, linewidth=0)
+    ax.plot(table["fpr"], table["tpr"], color=BLUE)
+    ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    ax.text(0.62, 0.5, "by chance", color=MUTED, fontsize=8, va="top")
+    if gini is not None:
+        ax.text(
+            0.97, 0.08, f"Gini {gini:.3f}", transform=ax.transAxes, ha="right", color=BLUE, weight="bold", fontsize=11
+        )
+    return ax
+
+
+@_plot("score", "cum_good", "cum_bad")
+def plot_ks(table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Goods and bads up to each score") -> Axes:
+    """Draw the cumulated shares `cum_good` and `cum_bad` up to each `score`, and the largest distance, KS."""
+    ax = _axes(ax, title=title, x="Score (higher is safer)", y="Share of the group", percent="y")
+    for name, colour in (("good", BLUE), ("bad", VERMILION)):
+        ax.plot(table["score"], table[f"cum_{name}"], color=colour)
+        _label_line(ax, table["score"], table[f"cum_{name}"], f"{name}s", colour, at=0.65 if name == "good" else 0.3)
+    if len(table):
+        row = table.iloc[int((table["cum_bad"] - table["cum_good"]).abs().to_numpy().argmax())]
+        ax.vlines(row["score"], row["cum_good"], row["cum_bad"], color=INK, linewidth=1.2)
+        text = f" KS {abs(row['cum_bad'] - row['cum_good']):.3f} at {row['score']:.0f}"
+        ax.text(row["score"], (row["cum_bad"] + row["cum_good"]) / 2, text, color=INK, weight="bold", fontsize=8.5)
+    return ax
+
+
+def _label_line(ax: Axes, x: pd.Series, y: pd.Series, text: str, colour: str, *, at: float = 1.0) -> None:
+    """Write a line's name beside its point at the share `at` of its length (its last known point by default)."""
+    known = y.dropna()
+    if known.empty:
+        return
+    index = known.index[round((len(known) - 1) * at)]
+    place: dict[str, Any] = {"xytext": (5, 0), "ha": "left"} if at == 1 else {"xytext": (-4, 6), "ha": "right"}
+    words: dict[str, Any] = {"color": colour, "fontsize": 8.5, "weight": "bold", "va": "center"}
+    point = (x.loc[index], known.loc[index])
+    ax.annotate(text, point, textcoords="offset points", annotation_clip=False, **place, **words)
+
+
+@_plot("month", "bad_rate")
+def plot_bad_rate_trend(
+    table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Bad rate by month", y: str = ""
+) -> Axes:
+    """Draw `bad_rate` over `month`, with a band from `low` to `high` where given; a null month is a gap."""
+    ax = _axes(ax, title=title, y=y, percent="y")
+    months = _months(table["month"])
+    if {"low", "high"} <= set(table.columns):
+        ax.fill_between(
+            months, table["low"].astype(float), table["high"].astype(float), color=SKY, alpha=0.3, linewidth=0
+        )
+    rate = table["bad_rate"].astype(float)
+    ax.plot(months, rate, color=BLUE, marker="o", markersize=3 if len(table) > 1 else 6)
+    if rate.notna().any():
+        _label_line(ax, months, rate, _share(float(rate.dropna().iloc[-1]), 1), BLUE)
+    _date_axis(ax, months)
+    ax.set_ylim(bottom=0)
+    return ax
+
+
+def _date_axis(ax: Axes, months: pd.Series) -> None:
+    if months.nunique() < 2:  # the locator needs a span
+        ax.set_xticks(list(months.unique()), [f"{month:%b %Y}" for month in months.unique()])
+        return
+    locator: Any = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
+def _lines(ax: Axes, table: pd.DataFrame, x: str, y: str, by: str) -> None:
+    """Draw one line a group; the last six in colour with their names, earlier ones in grey."""
+    ends: list[tuple[float, Any, str, str]] = []
+    groups = list(table.groupby(by, sort=True, observed=True))
+    for place, (name, group) in enumerate(groups):
+        late = place - max(len(groups) - len(PALETTE), 0)
+        colour = PALETTE[late] if late >= 0 else MUTED
+        ax.plot(
+            group[x],
+            group[y].astype(float),
+            color=colour,
+            linewidth=1.8 if late >= 0 else 0.8,
+            alpha=1 if late >= 0 else 0.5,
+        )
+        known = group[group[y].notna()]
+        if late >= 0 and len(known):
+            ends.append((float(known[y].iloc[-1]), known[x].iloc[-1], _short(name), colour))
+    gap = (ax.get_ylim()[1] - ax.get_ylim()[0]) * 0.062  # a label's height, so that names do not overlap
+    height = -float("inf")
+    for end, at, name, colour in sorted(ends, key=lambda item: item[0]):
+        height = max(end, height + gap)
+        words: dict[str, Any] = {"color": colour, "fontsize": 8, "weight": "bold", "va": "center"}
+        ax.annotate(name, (at, height), (5, 0), textcoords="offset points", annotation_clip=False, **words)
+
+
+@_plot("vintage", "age_months", "bad_rate")
+def plot_vintage(table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Bad rate by age of the loans") -> Axes:
+    """Draw the cumulated `bad_rate` by `age_months`, a line for each `vintage`."""
+    ax = _axes(ax, title=title, x="Months since opening", percent="y")
+    _lines(ax, table, "age_months", "bad_rate", "vintage")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_ylim(bottom=0)
+    return ax
+
+
+@_plot("month", "from_bucket", "rate")
+def plot_roll_rate(
+    table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Share that rolls to a worse bucket"
+) -> Axes:
+    """Draw the roll `rate` by `month`, a line for each `from_bucket`."""
+    ax = _axes(ax, title=title, percent="y")
+    months = _months(table["month"])
+    _lines(ax, table.assign(month=months), "month", "rate", "from_bucket")
+    _date_axis(ax, months)
+    ax.set_ylim(bottom=0)
+    return ax
+
+
+@_plot("column", "missing_share")
+def plot_missingness(
+    table: pd.DataFrame, *, top: int = 15, ax: Axes | None = None, title: str = "Missing values"
+) -> Axes:
+    """Draw the `missing_share` (0 to 1) of the `top` columns that lack most."""
+    worst = table.sort_values(["missing_share", "column"], ascending=[False, True]).head(top)
+    ax = _axes(ax, title=title, grid="", bars=max(len(worst), 1))
+    share = worst["missing_share"].astype(float)
+    return _horizontal_bars(ax, worst["column"], share, BLUE, [_share(value, 1) for value in share])
+
+
+@_plot("decile", "bad_rate")
+def plot_decile_bad_rate(table: pd.DataFrame, *, indicator: str = "", ax: Axes | None = None, title: str = "") -> Axes:
+    """Draw the `bad_rate` in each `decile` of an indicator, with `low` and `high` of an interval where there."""
+    ax = _axes(ax, title=title or f"Bad rate by decile of {_short(indicator) or 'the indicator'}", grid="")
+    rate = table["bad_rate"].astype(float)
+    bars = ax.bar(range(len(table)), rate, color=BLUE, width=0.75)
+    high = table["high"].astype(float) if {"low", "high"} <= set(table.columns) else None
+    if high is None:
+        _label_bars(ax, bars, [_share(value, 1) for value in rate])
+    else:
+        ax.vlines(range(len(table)), table["low"].astype(float), high, color=MUTED, linewidth=1.2)
+        for place, (value, top) in enumerate(zip(rate, high, strict=True)):
+            ax.annotate(_share(value, 1), (place, top), (0, 3), textcoords="offset points", ha="center", fontsize=8)
+    ax.set_xticks(range(len(table)), [_short(name) for name in table["decile"]])
+    ax.set_yticks([])
+    ax.margins(y=0.14)
+    return ax
+
+
+@_plot("severity", "alerts")
+def plot_alerts(table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Alerts by severity") -> Axes:
+    """Draw the count of `alerts` by `severity` (red, orange, yellow, info)."""
+    for name in table["severity"]:
+        if name not in SEVERITY_COLOURS:
+            raise ParameterError(f"plot_alerts: {unknown('severity', str(name), SEVERITY_COLOURS)}")
+    ax = _axes(ax, title=title, grid="", bars=max(len(table), 1))
+    colours = [SEVERITY_COLOURS[name] for name in table["severity"]]
+    return _horizontal_bars(
+        ax, table["severity"], table["alerts"], colours, [f"{count:,}" for count in table["alerts"]]
+    )

@@ -1,0 +1,71 @@
+"""Tables of the pages, made from frames that the stages hand over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+
+def grade_distribution(customers: pd.DataFrame, grades: Sequence[str]) -> pd.DataFrame:
+    """Return customers, exposure, mean PD and expected loss before LGD (PD x exposure) by grade.
+
+    Parameters
+    ----------
+    customers
+        grade, pd, exposure; one row a customer.
+    grades
+        All grades, the safest first; one without customers is shown with zero.
+    """
+    rows = customers.assign(at_risk=customers["pd"] * customers["exposure"])
+    table = rows.groupby("grade").agg(
+        customers=("grade", "size"), exposure=("exposure", "sum"), pd_mean=("pd", "mean"), at_risk=("at_risk", "sum")
+    )
+    table = table.reindex(list(grades))
+    counted = ["customers", "exposure", "at_risk"]
+    table[counted] = table[counted].fillna(0)
+    return table.astype({"customers": "int64"}).reset_index(names="grade")
+
+
+def grade_migration(now: pd.Series, before: pd.Series, grades: Sequence[str]) -> pd.DataFrame:
+    """Return the customers who were in one grade and are in another; `previous` down, the present grades across."""
+    counts = pd.crosstab(before, now).reindex(index=list(grades), columns=list(grades), fill_value=0)
+    return counts.rename_axis("previous").reset_index().rename_axis(columns=None)
+
+
+def score_bands(score: pd.Series, bad: pd.Series, *, width: int = 20) -> pd.DataFrame:
+    """Return counts of good and bad by score band: score_low, score_high, good, bad."""
+    low = np.floor(score / width) * width
+    counts = pd.crosstab(low, bad.astype(bool)).reindex(columns=[False, True], fill_value=0)
+    return pd.DataFrame(
+        {"score_low": counts.index, "score_high": counts.index + width, "good": counts[False], "bad": counts[True]}
+    ).reset_index(drop=True)
+
+
+def roc_points(score: pd.Series, bad: pd.Series) -> pd.DataFrame:
+    """Return the ROC curve and the two cumulative shares: score, fpr, tpr, cum_good, cum_bad, the riskiest first."""
+    rows = pd.DataFrame({"score": score.to_numpy(), "bad": bad.to_numpy(dtype=int)})
+    counts = rows.groupby("score", as_index=False).agg(bads=("bad", "sum"), rows=("bad", "size"))
+    counts["goods"] = counts["rows"] - counts["bads"]
+    tpr = counts["bads"].cumsum() / counts["bads"].sum()
+    fpr = counts["goods"].cumsum() / counts["goods"].sum()
+    table = pd.DataFrame({"score": counts["score"], "fpr": fpr, "tpr": tpr, "cum_good": fpr, "cum_bad": tpr})
+    step = max(len(table) // 400, 1)  # 400 points draw the same curve as a million
+    return table.iloc[[*range(0, len(table) - 1, step), len(table) - 1]].reset_index(drop=True)
+
+
+def decile_bad_rate(values: pd.Series, bad: pd.Series, *, deciles: int = 10) -> pd.DataFrame:
+    """Return the bad rate in each tenth of an indicator (fewer where values tie), and where it is missing.
+
+    Columns: decile (text), rows, bads, bad_rate.
+    """
+    groups = pd.qcut(values.rank(method="average"), deciles, labels=False, duplicates="drop")
+    rows = pd.DataFrame({"group": groups, "value": values, "bad": bad.to_numpy()})
+    table = rows.groupby("group", dropna=False).agg(
+        low=("value", "min"), high=("value", "max"), rows=("bad", "size"), bads=("bad", "sum")
+    )
+    names = [f"{low:.3g} to {high:.3g}" for low, high in zip(table["low"], table["high"], strict=True)]
+    table["decile"] = ["missing" if pd.isna(group) else name for group, name in zip(table.index, names, strict=True)]
+    table["bad_rate"] = table["bads"] / table["rows"]
+    return table[["decile", "rows", "bads", "bad_rate"]].reset_index(drop=True)

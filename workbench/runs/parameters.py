@@ -1,0 +1,116 @@
+"""Notebook parameters: declared once, in the notebook's own cell, and checked against it before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, create_model
+
+from workbench.core.errors import ParameterError, unknown
+from workbench.core.workspace import Workspace
+from workbench.core.yaml_files import check_mapping, read_yaml
+
+TYPES: dict[str, Any] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "list[str]": list[str],
+    "dict[str, float]": dict[str, float],
+}
+RESERVED = frozenset({"book", "as_of", "output_dir"})  # given by the run itself
+
+
+def list_notebooks(workspace: Workspace) -> list[str]:
+    """Return the names of the workspace's notebooks, sorted."""
+    return sorted(path.stem for path in workspace.notebooks.glob("[0-9]*.ipynb"))
+
+
+def notebook_path(workspace: Workspace, notebook: str) -> Path:
+    """Return the path of a notebook.
+
+    Raises
+    ------
+    ParameterError
+        If there is none of that name; the nearest is given.
+    """
+    known = list_notebooks(workspace)
+    if notebook not in known:
+        raise ParameterError(unknown("notebook", notebook, known))
+    return workspace.notebooks / f"{notebook}.ipynb"
+
+
+def declared_parameters(path: Path) -> type[BaseModel]:
+    """Return a pydantic model of the parameters that a notebook declares: name, type, default, and comment.
+
+    Raises
+    ------
+    ParameterError
+        If a line of the cell tagged `parameters` has no type that the workbench knows.
+    """
+    from papermill.inspection import inspect_notebook
+
+    fields: dict[str, Any] = {}
+    for name, found in inspect_notebook(path).items():
+        kind = TYPES.get(str(found["inferred_type_name"]))
+        if kind is None:
+            raise ParameterError(
+                f"{path.name}: parameter {name!r} has type {found['inferred_type_name']!r}; expected one of: {', '.join(TYPES)}."
+            )
+        fields[name] = (kind, None)
+    return create_model(path.stem, __config__=ConfigDict(extra="forbid"), **fields)
+
+
+def check_parameters(
+    workspace: Workspace, notebook: str, *, book: str, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Merge `parameters` of `params/books/BOOK.yaml` with those given, and check both against the notebook.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown (the nearest known one is named) or a value has the wrong type.
+    """
+    model = declared_parameters(notebook_path(workspace, notebook))
+    file = workspace.params / "books" / f"{book}.yaml"
+    merged: dict[str, Any] = {}
+    for source, values in ((str(file), _of_book(file, notebook)), (notebook, dict(given))):
+        for name in RESERVED & values.keys():
+            raise ParameterError(f"{source}: {name!r} is set by the run itself; use --book and --as-of.")
+        checked = check_mapping(model, values, source=source)
+        merged.update(checked.model_dump(exclude_unset=True))
+    return merged
+
+
+def _of_book(file: Path, notebook: str) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    parameters = read_yaml(file).get("parameters") or {}
+    return dict(parameters.get(notebook) or {})
+
+
+def parse_assignments(assignments: list[str] | tuple[str, ...]) -> dict[str, Any]:
+    """Read `name=value` pairs; the value is read as YAML, so `3`, `true` and `[a, b]` are what they look like.
+
+    >>> parse_assignments(["max_bins=5", "title=x=1"])
+    {'max_bins': 5, 'title': 'x=1'}
+
+    Raises
+    ------
+    ParameterError
+        If a pair has no '=' or its value is no YAML.
+    """
+    parsed: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name:
+            raise ParameterError(f"parameter {assignment!r}: expected name=value, as in -p max_bins=5.")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ParameterError(f"parameter {name!r}: value {text!r} cannot be read: {error}") from None
+        parsed[name] = value if isinstance(value, bool | int | float | str | list | dict) else text
+    return parsed

@@ -1,0 +1,115 @@
+"""Every stage of a book, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from workbench.book.book import Book
+from workbench.book.readers import described_books, import_book
+from workbench.book.store import list_books
+from workbench.core.errors import GateError
+from workbench.core.workspace import Workspace
+from workbench.core.yaml_files import read_yaml
+from workbench.models.tracking import list_models, promote
+from workbench.runs.run import Progress, RunResult, run_notebook
+
+FIT = "30_scorecard"
+STAGES = (
+    "10_data_quality",
+    "20_indicators",
+    FIT,
+    "32_anomaly",
+    "40_monitoring",
+    "50_strategy",
+    "60_risk_report",
+)
+
+
+@dataclass
+class PipelineResult:
+    """What a pipeline did."""
+
+    as_of: date
+    runs: dict[str, RunResult] = field(default_factory=dict)
+    promotion: str = ""
+
+    def summary(self, notebook: str) -> dict[str, Any]:
+        """Return what a stage noted; empty where it did not run."""
+        return self.runs[notebook].summary if notebook in self.runs else {}
+
+
+def run_pipeline(
+    workspace: Workspace,
+    book: str,
+    *,
+    as_of: str | date | None = None,
+    refit: bool = False,
+    progress: Callable[[str], Progress] | None = None,
+) -> PipelineResult:
+    """Run every stage of a book in order; a book that is described but not yet imported is imported first.
+
+    The scorecard is fitted when the book has no champion, or when `refit` is set; it becomes champion if it passes the
+    gates. If it does not, the later stages use the candidate and say so.
+
+    Raises
+    ------
+    InputError, NotebookError
+        From the stage that failed; the stages before it stay published.
+    """
+    say = progress or (lambda _stage: lambda _text: None)
+    if book not in list_books(workspace) and book in described_books(workspace):
+        say("import")("reading the sources")
+        import_book(workspace, book)
+    day = Book.open(workspace, book).check_as_of(as_of)
+    result = PipelineResult(as_of=day)
+    fit = refit or not has_champion(workspace, scorecard_name(book))
+    for notebook in STAGES:
+        if notebook == FIT and not fit:
+            result.promotion = "kept: the book has a champion; refit with --refit"
+            continue
+        result.runs[notebook] = run_notebook(workspace, notebook, book=book, as_of=day, progress=say(notebook))
+        if notebook == FIT:
+            result.promotion = _promote(workspace, book)
+    return result
+
+
+def scorecard_name(book: str) -> str:
+    """Return the registered name of a book's scorecard."""
+    return f"{book}_scorecard"
+
+
+def has_champion(workspace: Workspace, name: str) -> bool:
+    """Return whether a model of this name has a champion."""
+    models = list_models(tracking_uri=workspace.mlflow_uri)
+    of_name = models.loc[models["model"] == name, "aliases"]
+    return any("champion" in aliases.split(", ") for aliases in of_name)
+
+
+def gates_path(workspace: Workspace) -> Path:
+    """Return the file of the gates."""
+    return workspace.params / "gates.yaml"
+
+
+def _promote(workspace: Workspace, book: str) -> str:
+    try:
+        promote(
+            f"{scorecard_name(book)}@candidate",
+            gates=read_yaml(gates_path(workspace)),
+            override=None,
+            author=None,
+            tracking_uri=workspace.mlflow_uri,
+        )
+    except GateError as error:
+        return f"not promoted: {error}"
+    return "promoted to champion: every gate passed"
+
+
+def alerts_at_or_above(result: PipelineResult, severity: str, order: tuple[str, ...]) -> int:
+    """Return how many alerts of the monitoring run are of `severity` or worse."""
+    counts = result.summary("40_monitoring").get("alerts", {})
+    worse = order[order.index(severity) :]
+    return sum(int(counts.get(name, 0)) for name in worse)

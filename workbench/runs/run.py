@@ -1,0 +1,220 @@
+"""One notebook run: checked, executed in its own process under a time limit, published whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import workbench
+from workbench.book.book import Book
+from workbench.core import errors, outputs
+from workbench.core.errors import InputError, NotebookError
+from workbench.core.files import locked, read_json, staging_folder, write_json
+from workbench.core.workspace import Workspace
+from workbench.reporting.index import write_index
+from workbench.runs.parameters import check_parameters, notebook_path
+
+Progress = Callable[[str], None]
+
+TITLES = {
+    "10_data_quality": "Data quality",
+    "20_indicators": "Indicators",
+    "30_scorecard": "Scorecard",
+    "32_anomaly": "Anomalies",
+    "40_monitoring": "Early warning",
+    "50_strategy": "Proposed actions",
+    "60_risk_report": "Risk report",
+}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A run that is done: its folder and what it noted."""
+
+    run_id: str
+    folder: Path
+    seconds: float
+    summary: dict[str, Any]
+
+
+def run_notebook(
+    workspace: Workspace,
+    notebook: str,
+    *,
+    book: str,
+    as_of: str | date | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Run one notebook on a book and publish its outputs.
+
+    Raises
+    ------
+    InputError
+        If a parameter, the book or the date is wrong, or the notebook found its input wrong; nothing is published then.
+    NotebookError
+        If the notebook raised anything else, or ran longer than `notebook_minutes`. The executed copy is kept.
+    """
+    path = notebook_path(workspace, notebook)
+    checked = check_parameters(workspace, notebook, book=book, given=parameters or {})
+    opened = Book.open(workspace, book)
+    day = opened.check_as_of(as_of)
+    started = datetime.now(UTC)
+    run_id = f"{notebook}-{book}-{day}-{started:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    clock = time.monotonic()
+    facts = {
+        "schema_version": outputs.SCHEMA_VERSION,
+        "run_id": run_id,
+        "notebook": notebook,
+        "title": TITLES.get(notebook, notebook),
+        "book": book,
+        "book_generation": opened.manifest.generation,
+        "as_of": day.isoformat(),
+        "parameters": checked,
+        "started_at": started.isoformat(timespec="seconds"),
+        "workbench_version": workbench.__version__,
+    }
+    with staging_folder(workspace.reports / "runs") as staging:
+        job = {
+            "notebook": notebook,
+            "path": str(path),
+            "folder": str(staging),
+            "cwd": str(workspace.notebooks),
+            "title": f"{facts['title']} · {book} · {day}",
+            "parameters": {**checked, "book": book, "as_of": day.isoformat(), "output_dir": str(staging)},
+        }
+        failure = _in_own_process(workspace, job, progress or (lambda _text: None))
+        seconds = round(time.monotonic() - clock, 1)
+        if failure is not None:
+            raise _keep_failure(workspace, staging, facts, failure, seconds)
+        summary = read_json(staging / "summary.json") or {}
+        files = sorted(file.name for file in staging.iterdir() if file.name not in {"summary.json", "job.json"})
+        (staging / "job.json").unlink(missing_ok=True)
+        write_json(
+            staging / "run.json", {**facts, "status": "done", "seconds": seconds, "files": files, "summary": summary}
+        )
+        folder = workspace.reports / "runs" / run_id
+        staging.rename(folder)
+    write_json(outputs.pointer_path(workspace, notebook, book=book, as_of=day), {"run_id": run_id})
+    rebuild_index(workspace)
+    return RunResult(run_id, folder, seconds, summary)
+
+
+def rebuild_index(workspace: Workspace) -> Path:
+    """Write `reports/index.html` anew from the runs that there are."""
+    with locked(workspace.reports / ".index.lock", seconds=workspace.settings.lock_seconds, what="reports/index.html"):
+        runs = [{**run, "folder": f"runs/{run['run_id']}"} for run in outputs.all_runs(workspace)]
+        return write_index(workspace.reports, runs)
+
+
+def _keep_failure(
+    workspace: Workspace, staging: Path, facts: dict[str, Any], failure: dict[str, Any], seconds: float
+) -> InputError | NotebookError:
+    """Publish only the failed copy of the notebook and the reason; return the error to raise."""
+    kept = {f"{facts['notebook']}.ipynb"}
+    for file in staging.iterdir():
+        if file.name not in kept and file.is_file():
+            file.unlink()
+    reason = f"{failure['ename']}: {failure['evalue']}"
+    files = sorted(file.name for file in staging.iterdir())
+    write_json(
+        staging / "run.json",
+        {**facts, "status": "failed", "reason": reason, "seconds": seconds, "files": files, "summary": {}},
+    )
+    folder = workspace.reports / "runs" / str(facts["run_id"])
+    staging.rename(folder)
+    rebuild_index(workspace)
+    known = getattr(errors, failure["ename"], None)
+    if isinstance(known, type) and issubclass(known, InputError):
+        return known(failure["evalue"])
+    return NotebookError(
+        f"notebook {facts['notebook']} failed{_at(failure)}: {reason}\n"
+        f"Its copy up to there: {folder / (str(facts['notebook']) + '.ipynb')}. Nothing else was published."
+    )
+
+
+def _at(failure: dict[str, Any]) -> str:
+    return f" in cell {failure['cell']}" if "cell" in failure else ""
+
+
+def _in_own_process(workspace: Workspace, job: dict[str, Any], progress: Progress) -> dict[str, Any] | None:
+    job_path = Path(job["folder"]) / "job.json"
+    write_json(job_path, job)
+    environment = {**os.environ, "WORKBENCH_HOME": str(workspace.root), "DO_NOT_TRACK": "1", "MPLBACKEND": "agg"}
+    for name, source in workspace.sources.items():
+        if source == "flag":
+            environment[f"WORKBENCH_{name.upper()}"] = str(getattr(workspace.settings, name))
+    log_path = Path(job["folder"]) / "stderr.log"
+    with log_path.open("wb") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "workbench.runs.execute", str(job_path)],
+            stdin=subprocess.PIPE,  # held open: when this process dies, the child sees it closed and ends too
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
+        )
+    limit = workspace.settings.notebook_minutes * 60
+    timed_out = threading.Event()
+
+    def stop() -> None:
+        timed_out.set()
+        end_tree(child.pid)
+
+    timer = threading.Timer(limit, stop)
+    timer.start()
+    try:
+        last = _follow(child, progress)
+    finally:
+        timer.cancel()
+        end_tree(child.pid)
+        child.wait()
+    errors_printed = log_path.read_text("utf-8", errors="replace").strip().splitlines()
+    log_path.unlink()
+    if timed_out.is_set():
+        return {"ename": "TimeLimit", "evalue": f"stopped after {limit / 60:g} minutes (notebook_minutes in params/workbench.yaml)"}
+    if last is None:
+        return {"ename": "ProcessEnded", "evalue": errors_printed[-1] if errors_printed else f"exit code {child.returncode}"}
+    return last["failure"]
+
+
+def _follow(child: subprocess.Popen[bytes], progress: Progress) -> dict[str, Any] | None:
+    assert child.stdout is not None
+    for line in child.stdout:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue  # a library printed something
+        if "cell" in said:
+            progress(f"cell {said['cell']} of {said['cells']}")
+        elif "step" in said:
+            progress(said["step"])
+        elif said.get("done"):
+            return said
+    return None
+
+
+def end_tree(pid: int) -> None:
+    """Kill a process that this one started, and everything that it started."""
+    try:
+        parent = psutil.Process(pid)
+        family = [*parent.children(recursive=True), parent]
+    except psutil.NoSuchProcess:
+        return
+    for member in family:
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            continue
