@@ -13,7 +13,6 @@ from workbench.core.dates import month_end, month_ends
 
 # Days past due up to and including the bound; the Basel and Chinese supervisory reporting buckets M1 to M3 and M3+.
 BUCKETS: tuple[tuple[str, int], ...] = (("current", 0), ("1-30", 30), ("31-60", 60), ("61-90", 90), ("over 90", 10**9))
-NON_PERFORMING_DPD = 90  # CRR Art. 178(1)(b)
 
 
 def monthly_portfolio(book: Book, *, as_of: date, months: int = 24) -> pd.DataFrame:
@@ -34,7 +33,6 @@ def monthly_portfolio(book: Book, *, as_of: date, months: int = 24) -> pd.DataFr
         "loans": open_loans.count(),
         "customers": open_loans.customer_id.nunique(),
         "exposure": open_loans.exposure.sum(),
-        "non_performing": open_loans.exposure.sum(where=open_loans.dpd >= NON_PERFORMING_DPD),
     }
     low = -1
     for name, high in BUCKETS:
@@ -44,7 +42,7 @@ def monthly_portfolio(book: Book, *, as_of: date, months: int = 24) -> pd.DataFr
     monthly = open_loans.group_by("month_end").aggregate(**measures).order_by("month_end").to_pandas()
     for name in [bucket for bucket, _high in BUCKETS]:
         monthly[name] = monthly[name].fillna(0.0) / monthly["exposure"]
-    monthly["npl_ratio"] = monthly.pop("non_performing").fillna(0.0) / monthly["exposure"]
+    monthly["npl_ratio"] = monthly[BUCKETS[-1][0]]
     ever = rows.group_by("month_end").aggregate(written_off=_.written_off.sum()).to_pandas()
     total = ever.set_index("month_end")["written_off"].reindex(monthly["month_end"])
     monthly["written_off"] = total.diff().to_numpy()

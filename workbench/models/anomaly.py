@@ -24,6 +24,8 @@ VARIANCE_KEPT = 0.8
 """Share of variance that the components keep; what they leave is the residual. House choice."""
 SCALE_FLOOR = 0.01
 """Least scale of a transformed feature, so that a nearly constant one cannot explode. House choice."""
+RESIDUAL_FLOOR = 0.05
+"""Least scale of a feature's residual: features that follow each other exactly must not turn rounding into an alarm."""
 Z_LIMIT = 20.0
 """Robust z values are cut here: beyond it one value would speak for the whole row. House choice."""
 MAD_TO_SIGMA = 1.4826
@@ -43,8 +45,9 @@ class AnomalyModel:
     The raw score adds three parts, each divided by its own 95th percentile in the reference month, so that 1 means "as
     unusual as one customer in twenty":
 
-    - residual distance: length of what the principal components leave of the robust z values; large where a relation
-      between features is broken (the Q statistic of Jackson and Mudholkar, 1979, Technometrics 21);
+    - residual distance: root mean square of what the principal components leave of the robust z values, each feature's
+      over its usual size; large where a relation between features is broken (after the Q statistic of Jackson and
+      Mudholkar, 1979, Technometrics 21);
     - component distance: root mean squared standardised component score; large where a customer lies far out along
       ordinary relations (Hotelling's T squared);
     - the largest single robust z.
@@ -101,11 +104,13 @@ class AnomalyModel:
             A missing or doubled column, or text where numbers belong.
         """
         z = _robust_z(frame, self.features, np.asarray(self.centre), np.asarray(self.scale))
-        residual, component = _split(z, np.asarray(self.components), np.asarray(self.component_scale))
+        residual, component = _split(
+            z, np.asarray(self.components), np.asarray(self.component_scale), np.asarray(self.residual_scale)
+        )
         parts = _parts(z, residual, component)
         raw = sum((part / by for part, by in zip(parts, self.part_scale, strict=True)), np.zeros(len(frame)))
         rank = np.interp(raw, self.quantiles, self.levels)
-        strength = np.maximum(np.abs(z), np.abs(residual) / np.asarray(self.residual_scale))
+        strength = np.maximum(np.abs(z), np.abs(residual))
         order = np.argsort(-strength, axis=1, kind="stable")[:, :TOP_FEATURES]
         ordered = np.take_along_axis(strength, order, axis=1)
         notable = ordered >= np.maximum(NOTABLE, NOTABLE_SHARE * ordered[:, :1])
@@ -202,8 +207,9 @@ def fit_anomaly(
         raise ModelError(f"anomaly: none of the {len(features)} features varies in the reference month ({left_out}).")
     z = _robust_z(reference, kept, np.asarray(centre), np.asarray(scale))
     components, component_scale = _principal(z, seed)
-    residual, component = _split(z, components, component_scale)
-    residual_scale = np.maximum(np.sqrt(np.mean(residual**2, axis=0)), 0.05)
+    plain, _ = _split(z, components, component_scale, np.ones(len(kept)))
+    residual_scale = np.maximum(np.sqrt(np.mean(plain**2, axis=0)), RESIDUAL_FLOOR)
+    residual, component = _split(z, components, component_scale, residual_scale)
     parts = _parts(z, residual, component)
     by = [max(float(np.quantile(part, 0.95)), 1e-6) for part in parts]
     raw = sum((part / size for part, size in zip(parts, by, strict=True)), np.zeros(len(z)))
@@ -255,8 +261,8 @@ def _principal(z: Floats, seed: int) -> tuple[Floats, Floats]:
     return components, np.maximum(np.sqrt(np.mean(along**2, axis=0)), SCALE_FLOOR)
 
 
-def _split(z: Floats, components: Floats, component_scale: Floats) -> tuple[Floats, Floats]:
-    """Return the residual (n by k) and the standardised component scores (n by p), added up column by column.
+def _split(z: Floats, components: Floats, component_scale: Floats, residual_scale: Floats) -> tuple[Floats, Floats]:
+    """Return the residual (n by k) and the component scores (n by p), both standardised, added up column by column.
 
     A matrix product would be faster, but its last bits depend on how many rows are scored together.
     """
@@ -267,7 +273,7 @@ def _split(z: Floats, components: Floats, component_scale: Floats) -> tuple[Floa
     for p, direction in enumerate(components):
         for j, weight in enumerate(direction):
             residual[:, j] -= component[:, p] * weight
-    return residual, component / component_scale
+    return residual / residual_scale, component / component_scale
 
 
 def _parts(z: Floats, residual: Floats, component: Floats) -> tuple[Floats, Floats, Floats]:

@@ -298,6 +298,8 @@ def fit_bins(
     varies = bounded.min() < bounded.max()
     found = _solve(bounded, outcome[seen], "numerical", direction, max_bins, min_bin_share) if varies else []
     splits = sorted({float(f"{split:.7g}") for split in found})
+    if varies and not splits:
+        splits = _pure_cuts(bounded, outcome[seen], direction, min_bin_share)
     while True:
         missing = len(splits) + 1
         codes = np.searchsorted(np.asarray(splits, dtype=np.float64), value, side="right")
@@ -314,6 +316,27 @@ def fit_bins(
             f"{name}: no cut" + (f" with more risk where {direction}." if direction else " tells bads apart.")
         )
     return Bins(name, tuple(splits), (), goods, bads, direction)
+
+
+def _pure_cuts(value: Floats, bad: npt.NDArray[np.bool_], direction: Direction, min_bin_share: float) -> list[float]:
+    """Return the cuts that leave only goods or only bads at an end.
+
+    optbinning drops such cuts, and with them a variable that separates the classes.
+    """
+    goods, bads = value[~bad], value[bad]
+    if not goods.size or not bads.size:
+        return []
+    above_goods, above_bads = value[value > goods.max()], value[value > bads.max()]
+    rising = {float(bads.min()), *([float(above_goods.min())] if above_goods.size else [])}
+    falling = {float(goods.min()), *([float(above_bads.min())] if above_bads.size else [])}
+    cuts = {"higher": rising, "lower": falling, None: rising if bads.mean() > goods.mean() else falling}[direction]
+    least = min_bin_share * value.size
+    kept: list[float] = []
+    for cut in sorted(cuts):
+        low = kept[-1] if kept else -np.inf
+        if min(np.sum((value >= low) & (value < cut)), np.sum(value >= cut)) >= least:
+            kept.append(cut)
+    return kept
 
 
 def _fit_groups(

@@ -13,7 +13,7 @@ from workbench.core.dates import add_months, month_end
 from workbench.core.errors import ParameterError, SampleError
 from workbench.indicators.panel import load_panel
 from workbench.indicators.registry import select
-from workbench.models.evaluation import brier, gini, interval, ks
+from workbench.models.evaluation import brier, gini, interval, ks, psi
 from workbench.models.fitting import Candidate
 from workbench.models.sample import Sample, hash_share
 from workbench.models.scorecard import Scorecard
@@ -163,3 +163,48 @@ def validate(
     if list(by) == ["part"]:
         table = table.sort_values("part", key=lambda part: part.map(PARTS.index), ignore_index=True)
     return table
+
+
+def gate_metrics(scorecard: Scorecard, rows: pd.DataFrame, validation: pd.DataFrame, coefficients: pd.DataFrame) -> dict[str, float]:
+    """Return the metrics that `params/gates.yaml` names, from the validation by part; one that cannot be had is absent."""
+    parts = validation.set_index("part")
+    score = scorecard.score(rows, reasons=False)["score"]
+    slopes = coefficients.loc[coefficients["variable"] != "(intercept)", "coefficient"]
+    metrics: dict[str, float] = {"wrong_signs": float((slopes >= 0).sum())}
+    for part in parts.index:
+        suffix = part.replace(" ", "_")
+        found = parts.loc[part]
+        metrics |= {
+            f"bads_{suffix}": found["bads"],
+            f"gini_{suffix}": found["gini"],
+            f"gini_{suffix}_low": found["gini_low"],
+            f"gini_{suffix}_high": found["gini_high"],
+            f"ks_{suffix}": found["ks"],
+            f"ks_{suffix}_low": found["ks_low"],
+            f"ks_{suffix}_high": found["ks_high"],
+            f"calibration_ratio_{suffix}": found["calibration_ratio"],
+            f"brier_{suffix}": found["brier"],
+        }
+    metrics["gini_drop"] = metrics["gini_train"] - metrics["gini_out_of_time"]
+    train, late = rows["part"] == "train", rows["part"] == "out of time"
+    metrics["psi_score"] = psi(score[train].to_numpy(), score[late].to_numpy())
+    return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}
+
+
+def single_ginis(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return the Gini of single indicators in each part, signed so that riskier in the declared direction is positive.
+
+    Missing values take the part's median. Columns: indicator, then one a part; an indicator without direction or without
+    values in the part is null there.
+    """
+    offered = candidates()
+    table = []
+    for name in names:
+        sign = {"higher": -1.0, "lower": 1.0}.get(str(offered[name].direction))
+        row: dict[str, object] = {"indicator": name}
+        for part, part_rows in rows.groupby("part"):
+            values, bad = part_rows[name], part_rows["bad"].to_numpy()
+            usable = sign is not None and values.notna().any() and 0 < bad.sum() < len(bad)
+            row[str(part)] = gini(bad, sign * values.fillna(values.median())) if usable and sign else None
+        table.append(row)
+    return pd.DataFrame(table)

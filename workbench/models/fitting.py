@@ -11,7 +11,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.core.errors import ModelError, ParameterError, SampleError, nearest, unknown
-from workbench.models.binning import Bins, Direction, Floats, NotBinned, fit_bins
+from workbench.models.binning import (
+    RARE_SHARE,
+    Bins,
+    Direction,
+    Floats,
+    NotBinned,
+    fit_bins,
+    numbers,
+    texts,
+    weight_of_evidence,
+)
 from workbench.models.evaluation import both_classes, gini
 from workbench.models.grades import Bands, check_bands
 from workbench.models.reasons import Texts, check_templates
@@ -250,6 +260,10 @@ def _bin(
             raise ModelError(f"candidate {name}: the sample needs exactly one column of this name.{hint}")
         check_templates(candidate.reason, name=name, categorical=candidate.categorical)
         try:
+            alone = _gini_alone(sample[name], outcome, candidate, options.min_bads)
+            if alone > options.max_gini:
+                leaks.append(f"{name} (Gini {alone:.3f})")
+                fates.set(name, "", f"leak allowed: Gini {alone:.3f} alone")
             found = fit_bins(
                 sample[name],
                 outcome,
@@ -267,10 +281,6 @@ def _bin(
         if found.iv < options.min_iv:
             fates.set(name, "dropped", f"IV {found.iv:.3f} under {options.min_iv:g}")
             continue
-        alone = gini(outcome, column)
-        if alone > options.max_gini:
-            leaks.append(f"{name} (Gini {alone:.3f})")
-            fates.set(name, "", f"leak allowed: Gini {alone:.3f} alone")
         bins[name], woe[name] = found, column
     if leaks and not options.allow_leak:
         raise ModelError(
@@ -279,6 +289,28 @@ def _bin(
         )
     strongest = sorted(woe, key=lambda name: (-bins[name].iv, name))
     return bins, {name: woe[name] for name in strongest}
+
+
+def _gini_alone(values: pd.Series, outcome: npt.NDArray[np.bool_], candidate: Candidate, min_bads: int) -> float:
+    """Return how well a variable ranks by itself, before a bin's least size can hide a telling group.
+
+    The larger of two: its known values (or categories, by bad rate), and whether it is known at all.
+    """
+    if candidate.categorical:
+        codes, found = pd.factorize(pd.Series(texts(values), dtype=object), use_na_sentinel=False)
+        count = np.bincount(codes, minlength=len(found))
+        codes = np.where((count < RARE_SHARE * outcome.size)[codes], len(found), codes)
+        goods, bads = (np.bincount(codes[rows], minlength=len(found) + 1) for rows in (~outcome, outcome))
+        return gini(outcome, weight_of_evidence(goods, bads)[codes])
+    try:
+        value = numbers(values, name=values.name if isinstance(values.name, str) else "candidate")
+    except ModelError as error:
+        raise NotBinned(str(error)) from error
+    known = ~np.isnan(value)
+    strength = abs(gini(outcome, known.astype(np.float64)))
+    if min(outcome[known].sum(), (~outcome[known]).sum()) >= min_bads:
+        strength = max(strength, abs(gini(outcome[known], value[known])))
+    return strength
 
 
 def _drop_correlated(bins: Mapping[str, Bins], woe: dict[str, Floats], options: FitOptions, fates: _Fates) -> None:

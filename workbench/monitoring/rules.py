@@ -64,3 +64,10 @@ def load_rules(path: Path, *, known: Iterable[str]) -> list[Rule]:
         except (KeyError, ValueError, IndexError) as error:
             raise ParameterError(f"{path}: rule {rule.name!r}: reason {rule.reason!r} does not fit: {error}.") from None
     return rules
+
+
+def usable_rules(rules: Iterable[Rule], columns: Iterable[str]) -> tuple[list[Rule], dict[str, list[str]]]:
+    """Return the rules whose columns are all there, and the others with the columns that they lack."""
+    there, rules = set(columns), list(rules)
+    lacking = {rule.name: sorted(rule.condition().columns - there) for rule in rules}
+    return [rule for rule in rules if not lacking[rule.name]], {name: gaps for name, gaps in lacking.items() if gaps}

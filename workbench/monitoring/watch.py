@@ -38,3 +38,17 @@ def compare_scores(now: pd.DataFrame, before: pd.DataFrame, *, grades: list[str]
     moved["score_drop"] = moved["previous_score"] - moved["score"]
     moved["grade_steps"] = moved["grade"].map(order) - moved["previous_grade"].map(order)
     return moved
+
+
+WATCHED = ("score", "previous_score", "score_drop", "pd", "grade", "previous_grade", "grade_steps", "anomaly_score")
+
+
+def watch(panel: pd.DataFrame, moved: pd.DataFrame, anomalies: pd.DataFrame | None) -> pd.DataFrame:
+    """Return one row a customer with everything that rules may name: the panel, the movement, the anomaly score.
+
+    Where the anomaly stage has not run, there is no anomaly column at all, so that no rule can mistake it for a zero.
+    """
+    watched = panel.merge(moved, on="customer_id", how="left", validate="1:1")
+    if anomalies is not None:
+        watched = watched.merge(anomalies[["customer_id", "anomaly_score"]], on="customer_id", how="left", validate="1:1")
+    return watched

@@ -62,6 +62,14 @@ def load_policy(path: Path, *, known: Iterable[str]) -> list[PolicyRow]:
     return rows
 
 
+def usable_rows(policy: Sequence[PolicyRow], columns: Iterable[str]) -> tuple[list[PolicyRow], dict[str, list[str]]]:
+    """Return the rows whose columns are all there, and the actions of the others with the columns that they lack."""
+    there = set(columns)
+    gaps = [sorted(compile_condition(row.when, thresholds=row.thresholds).columns - there) for row in policy]
+    usable = [row for row, gap in zip(policy, gaps, strict=True) if not gap]
+    return usable, {row.action: gap for row, gap in zip(policy, gaps, strict=True) if gap}
+
+
 def propose(alerted: pd.DataFrame, policy: Sequence[PolicyRow], *, as_of: date) -> pd.DataFrame:
     """Propose one action for each alerted customer: that of the first policy row that holds; `watch` where none does.
 

@@ -1,0 +1,171 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench.core.errors import ModelError, ParameterError, SampleError
+from workbench.models.evaluation import gini
+from workbench.models.fitting import Candidate, calibrate, fit_scorecard
+
+
+@pytest.fixture
+def refit(sample, candidates, fit_options):
+    """Fit again with something changed."""
+
+    def fit(*, frame=None, bad=None, options=None, **changed):
+        return fit_scorecard(
+            sample[0] if frame is None else frame,
+            sample[1] if bad is None else bad,
+            candidates=candidates | changed,
+            options=dataclasses.replace(fit_options, **(options or {})),
+            name="pd",
+            provenance={},
+            target={},
+        )
+
+    return fit
+
+
+def test_every_candidate_has_a_fate(fitted, candidates):
+    fates = fitted.fates.set_index("variable")
+    assert list(fates.index) == list(candidates)
+    assert {"dpd", "income"} < set(fitted.scorecard.inputs)
+    assert set(fates["fate"]) == {"in", "dropped", "excluded"}
+    assert fates.loc["gender", "detail"].startswith("protected")
+    assert fates.loc["region", "detail"].startswith("proxy")
+    assert fates.loc["complaints", "detail"].startswith("care")
+    loser = "twin" if "use" in fitted.scorecard.inputs else "use"
+    assert fates.loc[loser, "detail"].startswith("correlated .9")
+    assert "IV 0.0" in fates.loc["noise", "detail"] or "no cut" in fates.loc["noise", "detail"]
+
+
+def test_coefficients_are_negative_significant_and_say_who_contributes(fitted):
+    slopes = fitted.coefficients.iloc[1:]
+    assert fitted.coefficients["variable"][0] == "(intercept)"
+    assert (slopes["coefficient"] < 0).all()
+    assert (slopes["p_value"] <= 0.05).all()
+    assert slopes["contribution"].sum() == pytest.approx(1)
+
+
+def test_the_model_ranks_and_is_calibrated_where_it_was_fitted(fitted, sample):
+    scored = fitted.scorecard.score(sample[0], reasons=False)
+    assert gini(sample[1], scored["score"]) > 0.4
+    assert scored["pd"].mean() == pytest.approx(sample[1].mean(), rel=1e-6)
+
+
+def test_row_and_column_order_do_not_matter(refit, fitted, sample):
+    order = np.random.default_rng(1).permutation(len(sample[1]))
+    again = refit(frame=sample[0].iloc[order, ::-1], bad=sample[1][order])
+    assert again.fates.equals(fitted.fates)
+    for one, other in zip(again.scorecard.variables, fitted.scorecard.variables, strict=True):
+        assert one.bins == other.bins
+        assert one.points == pytest.approx(other.points, rel=1e-9)
+
+
+def test_a_proxy_enters_only_when_allowed_and_flagged(refit, sample):
+    frame = sample[0].assign(region=np.where(sample[1] * (np.arange(4000) % 3 > 0) == 1, "n", sample[0]["region"]))
+    assert "region" not in refit(frame=frame).scorecard.inputs
+    allowed = refit(frame=frame, options={"allow_proxy": True})
+    assert "region" in allowed.scorecard.inputs
+    assert "proxy allowed" in allowed.fates.set_index("variable").loc["region", "detail"]
+
+
+def test_a_leak_is_refused_unless_allowed(refit, sample):
+    frame = sample[0].assign(arrears=sample[1] * 90.0)
+    with pytest.raises(ModelError, match=r"arrears \(Gini 1\.000\)"):
+        refit(frame=frame, arrears=Candidate("higher"))
+    found = refit(frame=frame, arrears=Candidate("higher"), options={"allow_leak": True})
+    assert "leak allowed" in found.fates.set_index("variable").loc["arrears", "detail"]
+    assert "arrears" in found.scorecard.inputs
+
+
+@pytest.mark.parametrize(
+    ("leak", "candidate"),
+    [
+        (lambda bad: bad * 90.0, Candidate("higher")),
+        (lambda bad: np.where(bad, 1.0, np.nan), Candidate()),
+        (lambda bad: np.where(bad, "default", "ok"), Candidate(categorical=True)),
+        (lambda bad: np.where(bad, "2026-05", None), Candidate(categorical=True)),
+    ],
+)
+def test_a_leak_in_a_group_smaller_than_any_bin_is_found(refit, sample, leak, candidate):
+    rare = np.arange(4000) % 100 == 0  # 40 bads, 1 %: under the least bin share
+    with pytest.raises(ModelError, match=r"given \(Gini"):
+        refit(frame=sample[0].assign(given=leak(rare)), bad=rare, given=candidate)
+
+
+def test_a_wrong_sign_beside_the_others_is_dropped(fit_options):
+    # Risky alone only because it follows dpd; given dpd it is protective.
+    rng = np.random.default_rng(0)
+    stress, other = rng.normal(size=6000), rng.normal(size=6000)
+    bad = (rng.random(6000) < 1 / (1 + np.exp(2 - 2 * stress + 0.9 * other))).astype(int)
+    frame = pd.DataFrame({"a": stress, "b": stress + other * 0.9})
+    found = fit_scorecard(
+        frame,
+        bad,
+        candidates={name: Candidate("higher") for name in frame},
+        options=dataclasses.replace(fit_options, max_correlation=0.99),
+        name="pd",
+        provenance={},
+        target={},
+    )
+    assert found.fates.set_index("variable").loc["b", "detail"].startswith("wrong sign: coefficient +")
+
+
+def test_at_most_so_many_variables_and_the_strongest_stay(refit, fitted):
+    found = refit(options={"max_variables": 2})
+    assert len(found.scorecard.variables) == 2
+    assert "weakest beyond 2 variables" in " ".join(found.fates["detail"])
+
+
+def test_constants_dates_and_text_are_named_outcomes(refit, sample):
+    frame = sample[0].assign(one=1.0, day=pd.Timestamp("2026-01-31"), note="abc", empty=np.nan)
+    odd = {name: Candidate() for name in ("one", "day", "note", "empty")}
+    details = refit(frame=frame, **odd).fates.set_index("variable")["detail"]
+    assert details["one"].startswith("constant")
+    assert details["day"].startswith("dates")
+    assert "not numbers, such as 'abc'" in details["note"]
+    assert details["empty"].startswith("all 4000 values are missing")
+
+
+def test_too_few_bads_one_class_and_a_small_sample_say_numbers(refit, sample):
+    with pytest.raises(SampleError, match="0 bads and 4000 goods"):
+        refit(bad=np.zeros(4000))
+    with pytest.raises(SampleError, match="10 bads and 3990 goods; at least 30"):
+        refit(bad=np.arange(4000) < 10)
+    with pytest.raises(SampleError, match="4000 rows but 7 outcomes"):
+        refit(bad=[0, 1, 0, 0, 1, 1, 0])
+
+
+def test_bad_candidates(refit):
+    with pytest.raises(ModelError, match=r"candidate incom: .* Did you mean 'income'"):
+        refit(incom=Candidate())
+    with pytest.raises(ParameterError, match=r"unknown role 'protect'.*'protected'"):
+        refit(dpd=Candidate(role="protect"))
+    with pytest.raises(ParameterError, match=r"reason of dpd \(en\)"):
+        refit(dpd=Candidate("higher", reason={"en": "{days} days"}))
+
+
+def test_nothing_survives(refit):
+    with pytest.raises(ModelError, match=r"no candidate survived .*noise: IV"):
+        refit(options={"min_iv": 9.0})
+
+
+def test_calibration_recovers_the_line_it_was_drawn_from():
+    rng = np.random.default_rng(6)
+    score = rng.normal(600, 40, 200_000)
+    bad = rng.random(200_000) < 1 / (1 + np.exp(-(12 - 0.025 * score)))
+    a, b = calibrate(score, bad)
+    assert (a, b) == pytest.approx((12, -0.025), rel=0.03)
+    # Maximum likelihood with an intercept: predicted and realised bads agree.
+    assert np.sum(1 / (1 + np.exp(-(a + b * score)))) == pytest.approx(bad.sum(), rel=1e-6)
+
+
+def test_calibration_refuses_what_it_cannot_do():
+    with pytest.raises(ModelError, match="PD rises with the score"):
+        calibrate([1, 2, 3, 4, 5, 6], [0, 0, 1, 0, 1, 1])
+    with pytest.raises(SampleError, match="nothing to calibrate"):
+        calibrate([5, 5, 5], [0, 1, 0])
+    with pytest.raises(SampleError, match="none missing"):
+        calibrate([5, np.nan, 5], [0, 1, 0])

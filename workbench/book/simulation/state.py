@@ -1,0 +1,138 @@
+"""The whole state of the world at a month end: copied, stepped, branched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from workbench.book.simulation.population import OCCUPATION, Population
+from workbench.book.simulation.world import Bools, Draw, Floats, Ints, Stream, cents
+
+PERSONAL, AUTO, CARD = 0, 1, 2
+PRODUCTS = ("personal", "auto", "card")
+OPEN, REPAID, PREPAID, WRITTEN_OFF = 0, 1, 2, 3
+CLOSE_REASONS = ("", "repaid", "prepaid", "written_off")
+DUE_MEMORY_MONTHS = 9
+"""Cumulative dues kept for days past due: write-off at 180 days comes well before nine months."""
+
+
+@dataclass
+class Loans:
+    """One entry a loan (m,), in order of opening; the position is the number in `loan_id`. Money in cents."""
+
+    customer: Ints
+    product: Ints
+    open_t: Ints
+    open_day: Ints  # day of the month, from 1
+    due_day: Ints  # for cards the statement's day is 20 days before
+    principal: Ints  # 0 for cards
+    limit: Ints  # 0 for term loans
+    rate: Floats
+    term: Ints  # 0 for cards
+    instalment: Ints
+    last_instalment: Ints
+    collateral: Ints
+    by_debit: Bools
+    priority: Floats  # which loan of a customer is paid first
+    dues: Ints  # how many fell due
+    schedule_balance: Ints  # term loans: principal not yet due
+    balance: Ints  # owed in all; after write-off: still to be recovered
+    due_sum: Ints  # cumulative
+    paid_sum: Ints  # cumulative, scheduled payments only
+    due_history: Ints  # (m, DUE_MEMORY_MONTHS) cumulative dues at the last month ends, newest last
+    dpd: Ints
+    status: Ints
+    closed_t: Ints  # -1 while open
+    closed_day: Ints
+
+    @property
+    def size(self) -> int:
+        """Number of loans ever opened."""
+        return len(self.customer)
+
+    @property
+    def is_open(self) -> Bools:
+        """Neither closed nor written off."""
+        live: Bools = self.status == OPEN
+        return live
+
+    @property
+    def is_active(self) -> Bools:
+        """Open, with a balance or an unused limit."""
+        return self.is_open & ((self.balance > 0) | (self.limit > self.balance))
+
+    @property
+    def arrears(self) -> Ints:
+        """Fallen due and not paid."""
+        return self.due_sum - self.paid_sum
+
+    def extended(self, other: Loans) -> Loans:
+        """Return these loans followed by `other`."""
+        return Loans(**{f.name: np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)})
+
+
+def no_loans() -> Loans:
+    """Return a portfolio of no loan."""
+    floats, bools = {"rate", "priority"}, {"by_debit"}
+    empty: dict[str, Any] = {
+        f.name: np.zeros(0, np.float64 if f.name in floats else np.bool_ if f.name in bools else np.int64)
+        for f in fields(Loans)
+    }
+    empty["due_history"] = np.zeros((0, DUE_MEMORY_MONTHS), np.int64)
+    return Loans(**empty)
+
+
+@dataclass
+class State:
+    """Customers (n,), sectors (s,) and their loans at a month end. Money in cents, incomes in EUR."""
+
+    income: Floats  # regular income when all is well
+    declared: Floats  # what the lender last heard of it
+    cash: Ints
+    sector: Floats
+    stress: Floats  # 0 calm to 1
+    stress_kind: Ints
+    stress_depth: Floats
+    stress_speed: Floats
+    recovering: Bools
+    other_due: Ints  # a month, to other lenders
+    other_months: Ints  # still to pay there
+    refund: Ints  # comes next month
+    loans: Loans
+
+    def copied(self) -> State:
+        """Return a copy that shares no array with this state."""
+        own = {f.name: getattr(self, f.name).copy() for f in fields(self) if f.name != "loans"}
+        loans = Loans(**{f.name: getattr(self.loans, f.name).copy() for f in fields(Loans)})
+        return State(**own, loans=loans)
+
+    def worst_dpd(self) -> Ints:
+        """Worst days past due of each customer's open loans."""
+        worst = np.zeros(len(self.income), np.int64)
+        live = self.loans.is_open
+        np.maximum.at(worst, self.loans.customer[live], self.loans.dpd[live])
+        return worst
+
+
+def first_state(population: Population, draw: Draw) -> State:
+    """Return the world before the first burn-in month: all calm, no loan, savings near their target."""
+    n = population.size
+    rng = draw(Stream.INCOME)
+    cash = population.income * population.buffer_target * rng.uniform(0.3, 1.1, n)
+    return State(
+        income=population.income.copy(),
+        declared=population.income * np.exp(0.05 * rng.standard_normal(n)),
+        cash=cents(cash),
+        sector=np.zeros(len(OCCUPATION)),
+        stress=np.zeros(n),
+        stress_kind=np.zeros(n, np.int64),
+        stress_depth=np.zeros(n),
+        stress_speed=np.zeros(n),
+        recovering=np.zeros(n, np.bool_),
+        other_due=np.zeros(n, np.int64),
+        other_months=np.zeros(n, np.int64),
+        refund=np.zeros(n, np.int64),
+        loans=no_loans(),
+    )
