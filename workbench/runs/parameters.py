@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,23 +46,28 @@ def notebook_path(workspace: Workspace, notebook: str) -> Path:
 
 
 def declared_parameters(path: Path) -> type[BaseModel]:
-    """Return a pydantic model of the parameters that a notebook declares: name, type, default, and comment.
+    """Return a pydantic model of the parameters that a notebook declares in its cell tagged `parameters`.
 
     Raises
     ------
     ParameterError
-        If a line of the cell tagged `parameters` has no type that the workbench knows.
+        If there is no such cell, or a line of it is not `name: type = value` with a type that the workbench knows.
     """
-    from papermill.inspection import inspect_notebook
-
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    if len(tagged) != 1:
+        raise ParameterError(f"{path.name}: found {len(tagged)} cells tagged 'parameters', expected one.")
     fields: dict[str, Any] = {}
-    for name, found in inspect_notebook(path).items():
-        kind = TYPES.get(str(found["inferred_type_name"]))
+    for line in ast.parse("".join(tagged[0]["source"])).body:
+        if not isinstance(line, ast.AnnAssign) or not isinstance(line.target, ast.Name) or line.value is None:
+            raise ParameterError(f"{path.name}: parameter {ast.unparse(line)!r}: expected name: type = value.")
+        kind = TYPES.get(ast.unparse(line.annotation))
         if kind is None:
+            found = ast.unparse(line.annotation)
             raise ParameterError(
-                f"{path.name}: parameter {name!r} has type {found['inferred_type_name']!r}; expected one of: {', '.join(TYPES)}."
+                f"{path.name}: parameter {line.target.id!r} has type {found!r}; expected one of: {', '.join(TYPES)}."
             )
-        fields[name] = (kind, None)
+        fields[line.target.id] = (kind, None)
     return create_model(path.stem, __config__=ConfigDict(extra="forbid"), **fields)
 
 
