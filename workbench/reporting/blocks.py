@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 TEMPLATE_DIR = Path(__file__).parent / "templates" / "report"
-_LONGEST_CELL = 160  # characters of one value shown in a table; lists hold the whole value
+_LONGEST_CELL = 400  # characters of one value shown in a table; lists hold the whole value
 _SHORT_CELL = 22  # characters that stay on one line
 _LARGEST_SVG = 400_000  # bytes; a figure of more shapes than this is drawn as PNG at twice the size
 
