@@ -94,28 +94,58 @@ def _loan_days(book: Book, as_of: date, days: Sequence[date]) -> ibis.Table:
 
 
 def _arrears(book: Book, grid: ibis.Table, as_of: date) -> ibis.Table:
+    """Find, for each loan and day, the oldest due that the payments so far do not cover.
+
+    Dues, payments and questions ("as of this day?") are put in one line by loan and read with running sums: a loan's dues
+    never meet its payments pair by pair, which keeps the work linear. Money is counted in whole cents.
+    """
     due = _cumulative_due(book, as_of)
-    paid = _paid(book, as_of)
-    keys = grid.filter(~_.repaid).select("loan_id", "month_end", "ends_at", "stops_on", "size")
-    paid_by_day = (
-        keys.join(paid, "loan_id")
-        .filter(_.paid_at < _.ends_at)
-        .group_by("loan_id", "month_end")
-        .aggregate(paid=_.amount.sum())
+    asked = grid.filter(~_.repaid).select("loan_id", "month_end", "ends_at", "stops_on", "size")
+    asked = _running(asked, _paid(book, as_of), by="ends_at", of="paid_at", first="asked", name="paid")
+    asked = _running(asked, due, by="stops_on", of="due_on", first="added", name="due")
+    size = asked["size"]
+    allowed = ibis.greatest(
+        ibis.literal(book.definitions.dpd.threshold_absolute), size * book.definitions.dpd.threshold_relative
     )
-    joined = keys.left_join(paid_by_day, ["loan_id", "month_end"]).drop("loan_id_right", "month_end_right")
-    pairs = joined.join(due, "loan_id").filter(_.due_on <= _.stops_on)
-    missing = (pairs.cumulative_due - ibis.coalesce(pairs.paid, _NOTHING)).cast(_MONEY)
-    absolute = ibis.literal(book.definitions.dpd.threshold_absolute)
-    relative = pairs["size"] * book.definitions.dpd.threshold_relative
-    counts = (missing.cast("float64") > absolute) & (missing.cast("float64") > relative)
-    late = pairs.mutate(missing=missing).filter(counts)
-    oldest = late.group_by("loan_id", "month_end").aggregate(
-        oldest_due=_.due_on.min(), stops_on=_.stops_on.max(), arrears=_.missing.max()
+    covered = asked.paid + (allowed * 100 + 1e-6).floor().cast("int64")
+    questions = asked.mutate(level=covered, is_due=False, due_on=ibis.null("date"))
+    dues = due.select("loan_id", "due_on", level=due.cumulative, is_due=True)
+    line = ibis.union(
+        questions.select("loan_id", "due_on", "level", "is_due", "month_end"),
+        dues.mutate(month_end=ibis.null("date")).select("loan_id", "due_on", "level", "is_due", "month_end"),
     )
-    return oldest.select(
-        "loan_id", "month_end", "arrears", dpd=oldest.stops_on.delta(oldest.oldest_due, unit="day").cast("int64")
+    above = ibis.window(group_by="loan_id", order_by=[ibis.desc("level"), "is_due"], preceding=None, following=0)
+    oldest = line.mutate(oldest_due=line.due_on.min().over(above)).filter(~_.is_due)
+    late = asked.join(oldest.select("loan_id", "month_end", "oldest_due"), ["loan_id", "month_end"])
+    late = late.filter(_.oldest_due <= _.stops_on)
+    return late.select(
+        "loan_id",
+        "month_end",
+        arrears=((late.due - late.paid).cast("decimal(18, 2)") / 100).cast(_MONEY),
+        dpd=late.stops_on.delta(late.oldest_due, unit="day").cast("int64"),
     )
+
+
+def _running(asked: ibis.Table, added: ibis.Table, *, by: str, of: str, first: str, name: str) -> ibis.Table:
+    """Add to `asked` the sum of `added.cents` whose `of` lies before `by`; at `by` itself only if `first` is "added"."""
+    questions = asked.mutate(
+        moment=asked[by].cast(added[of].type()),
+        cents=ibis.literal(0, "int64"),
+        rank=ibis.literal(int(first == "added")),
+    )
+    columns = [*asked.columns, "moment", "cents", "rank"]
+    blank = {column: ibis.null(asked.schema()[column]) for column in asked.columns if column != "loan_id"}
+    amounts = added.select("loan_id", "cents", moment=added[of], rank=ibis.literal(int(first != "added"))).mutate(
+        **blank
+    )
+    line = ibis.union(questions.select(*columns), amounts.select(*columns))
+    upto = ibis.window(group_by="loan_id", order_by=["moment", "rank"], preceding=None, following=0)
+    summed = line.mutate(**{name: line.cents.sum().over(upto).cast("int64")})
+    return summed.filter(summed[by].notnull()).drop("moment", "cents", "rank")
+
+
+def _cents(money: Any) -> Any:
+    return (money * 100).cast("int64")
 
 
 def _cumulative_due(book: Book, as_of: date) -> ibis.Table:
@@ -127,8 +157,9 @@ def _cumulative_due(book: Book, as_of: date) -> ibis.Table:
     rows = rows.join(replaced, ["loan_id", "schedule_version"])
     in_force = (rows.schedule_version == 1) | (rows.due_on >= rows.effective_from)
     rows = rows.filter(in_force & (rows.replaced_on.isnull() | (rows.due_on < rows.replaced_on)))
+    dues = rows.select("loan_id", "due_on", "instalment_no", cents=_cents(rows.due_amount))
     upto = ibis.window(group_by="loan_id", order_by=["due_on", "instalment_no"], preceding=None, following=0)
-    return rows.select("loan_id", "due_on", cumulative_due=rows.due_amount.sum().over(upto))
+    return dues.mutate(cumulative=dues.cents.sum().over(upto).cast("int64"))
 
 
 def _paid(book: Book, as_of: date) -> ibis.Table:
@@ -137,7 +168,7 @@ def _paid(book: Book, as_of: date) -> ibis.Table:
     originals = payments.select(reverses="payment_id", original_kind="kind")
     rows = payments.left_join(originals, "reverses")
     kind = ibis.ifelse(rows.kind == "reversal", ibis.coalesce(rows.original_kind, "scheduled"), rows.kind)
-    return rows.filter(kind == "scheduled").select("loan_id", "paid_at", "amount")
+    return rows.filter(kind == "scheduled").select("loan_id", "paid_at", cents=_cents(rows.amount))
 
 
 def _loaded(book: Book, as_of: date) -> ibis.Table:

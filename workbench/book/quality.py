@@ -89,7 +89,12 @@ def findings(book: Book, *, as_of: date) -> pd.DataFrame:
     columns = [*Finding.__dataclass_fields__]
     table = pd.DataFrame([asdict(finding) for finding in found if finding.rows], columns=columns)
     order = table["severity"].map({"red": 0, "orange": 1, "yellow": 2})
-    return table.assign(_order=order).sort_values(["_order", "share"], ascending=[True, False]).drop(columns="_order").reset_index(drop=True)
+    return (
+        table.assign(_order=order)
+        .sort_values(["_order", "share"], ascending=[True, False])
+        .drop(columns="_order")
+        .reset_index(drop=True)
+    )
 
 
 def _gaps(book: Book, as_of: date) -> Iterator[Finding]:
@@ -111,7 +116,9 @@ def _ages(book: Book, as_of: date) -> Iterator[Finding]:
     age = -_.birth_date.delta(ibis.literal(as_of), unit="day") / 365.25
     impossible = (age < YOUNGEST_AGE) | (age > OLDEST_AGE)
     what = f"gives an age under {YOUNGEST_AGE} or over {OLDEST_AGE}"
-    yield from _rows_where(book, as_of, "customers", "birth_date", impossible, what, "orange", "age groups in fairness tables")
+    yield from _rows_where(
+        book, as_of, "customers", "birth_date", impossible, what, "orange", "age groups in fairness tables"
+    )
 
 
 def _incomes(book: Book, as_of: date) -> Iterator[Finding]:
@@ -211,7 +218,9 @@ def _finding(
     rows = int(book.connection.to_pyarrow(counted).to_pylist()[0]["rows"])
     total = int(book.connection.to_pyarrow(book.as_known(table, as_of=as_of).count()).as_py())
     examples = keys.order_by(key).limit(EXAMPLES).to_pyarrow()[key].to_pylist() if rows else []
-    return Finding(severity, table, column, what, rows, rows / max(total, 1), [str(found) for found in examples], breaks)
+    return Finding(
+        severity, table, column, what, rows, rows / max(total, 1), [str(found) for found in examples], breaks
+    )
 
 
 _CHECKS: tuple[tuple[Callable[[Book, date], Iterator[Finding]], frozenset[str]], ...] = (

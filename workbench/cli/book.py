@@ -111,5 +111,10 @@ def _print_manifest(manifest: BookManifest, as_json: bool) -> None:
     click.echo(f"book {manifest.name}, generation {manifest.generation}: {facts.source}")
     click.echo(f"{facts.first_day} to {facts.last_day}, {facts.currency}, business days in {facts.time_zone}")
     print_table(
-        pd.DataFrame([{"table": name, "rows": table.rows, "sha256": table.sha256[:16]} for name, table in manifest.tables.items()])
+        pd.DataFrame(
+            [
+                {"table": name, "rows": table.rows, "sha256": table.sha256[:16]}
+                for name, table in manifest.tables.items()
+            ]
+        )
     )

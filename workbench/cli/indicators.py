@@ -48,7 +48,9 @@ def list_(as_json: bool) -> None:
 @click.option("--book", "name", required=True, help="Name of the book.")
 @click.option("--as-of", "dates", help="Dates, separated by commas; by default the book's last month end.")
 @click.option("--only", help="Indicators, separated by commas; by default all.")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the panel to this parquet file instead.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the panel to this parquet file instead."
+)
 @click.pass_obj
 def build(workspace: Any, name: str, dates: str | None, only: str | None, output: Path | None) -> None:
     """Write the panel: one row an active customer and date.

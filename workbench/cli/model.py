@@ -90,7 +90,9 @@ def promote_(workspace: Any, ref: str, override: str | None, author: str | None,
 @click.command()
 @click.option("--model", "ref", required=True, help="NAME (its champion), NAME@alias or NAME@version.")
 @click.option("--input", "source", required=True, type=click.Path(path_type=Path), help="A .parquet or .csv file.")
-@click.option("--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A .parquet or .csv file.")
+@click.option(
+    "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A .parquet or .csv file."
+)
 @click.pass_obj
 def score(workspace: Any, ref: str, source: Path, output: Path) -> None:
     """Score the rows of a file: ids, score, PD, grade, reasons and the model's version.

@@ -56,9 +56,7 @@ def run(
 @FAIL_ON
 @click.option("--json", "as_json", is_flag=True, help="Print the result for a program.")
 @click.pass_obj
-def pipeline(
-    workspace: Any, book: str, as_of: str | None, refit: bool, fail_on: str | None, as_json: bool
-) -> int:
+def pipeline(workspace: Any, book: str, as_of: str | None, refit: bool, fail_on: str | None, as_json: bool) -> int:
     """Run every stage of a book, in order.
 
     Example: workbench pipeline --book aart
@@ -75,9 +73,7 @@ def pipeline(
 @FAIL_ON
 @click.option("--json", "as_json", is_flag=True, help="Print the result for a program.")
 @click.pass_obj
-def demo(
-    workspace: Any, customers: int, months: int, seed: int, fail_on: str | None, as_json: bool
-) -> int:
+def demo(workspace: Any, customers: int, months: int, seed: int, fail_on: str | None, as_json: bool) -> int:
     """Simulate a lender as the book `demo`, run every stage on it, and say what was found.
 
     Example: workbench demo --customers 2000
@@ -108,7 +104,12 @@ def _finish(workspace: Any, result: PipelineResult, *, book: str, fail_on: str |
                 "as_of": str(result.as_of),
                 "promotion": result.promotion,
                 "runs": {
-                    name: {"run_id": run.run_id, "folder": str(run.folder), "seconds": run.seconds, "summary": run.summary}
+                    name: {
+                        "run_id": run.run_id,
+                        "folder": str(run.folder),
+                        "seconds": run.seconds,
+                        "summary": run.summary,
+                    }
                     for name, run in result.runs.items()
                 },
             }
@@ -138,4 +139,6 @@ def _tell(workspace: Any, result: PipelineResult, book: str) -> None:
     monitoring = result.runs["40_monitoring"]
     click.echo(f"alert list:  {monitoring.folder / 'alerts.xlsx'}")
     click.echo("\nnext: make lab (or: workbench lab) and open notebooks/30_scorecard.ipynb;")
-    click.echo(f"      workbench model show {book}_scorecard; workbench mlflow; workbench run 40_monitoring --book {book}")
+    click.echo(
+        f"      workbench model show {book}_scorecard; workbench mlflow; workbench run 40_monitoring --book {book}"
+    )

@@ -52,7 +52,12 @@ def doctor(workspace: Any, show_config: bool, as_json: bool) -> int:
     opened = workspace()
     if show_config:
         rows = [
-            {"setting": name, "value": getattr(opened.settings, name), "from": opened.sources[name], "meaning": field.description}
+            {
+                "setting": name,
+                "value": getattr(opened.settings, name),
+                "from": opened.sources[name],
+                "meaning": field.description,
+            }
             for name, field in Settings.model_fields.items()
         ]
     else:

@@ -96,7 +96,9 @@ class Condition:
                 return result
             case ast.Call(args=[ast.Name(id=name)]):
                 return frame[name].isna().astype("boolean")
-            case ast.Compare(left=left, ops=[ast.In() | ast.NotIn() as op], comparators=[ast.Tuple() | ast.List() as choice]):
+            case ast.Compare(
+                left=left, ops=[ast.In() | ast.NotIn() as op], comparators=[ast.Tuple() | ast.List() as choice]
+            ):
                 found = self._value(left, frame)
                 inside = found.isin([self._value(item, frame) for item in choice.elts]).astype("boolean")
                 inside = inside.mask(found.isna(), pd.NA)
@@ -128,14 +130,19 @@ class Condition:
                 word = " and " if isinstance(op, ast.And) else " or "
                 parts = [self._words(value, labels) for value in values]
                 mixed = [
-                    f"({part})" if isinstance(value, ast.BoolOp) else part for part, value in zip(parts, values, strict=True)
+                    f"({part})" if isinstance(value, ast.BoolOp) else part
+                    for part, value in zip(parts, values, strict=True)
                 ]
                 return word.join(mixed)
             case ast.Call(args=[argument]):
                 return f"{self._words(argument, labels)} missing"
-            case ast.Compare(left=left, ops=[ast.In() | ast.NotIn() as op], comparators=[ast.Tuple() | ast.List() as choice]):
+            case ast.Compare(
+                left=left, ops=[ast.In() | ast.NotIn() as op], comparators=[ast.Tuple() | ast.List() as choice]
+            ):
                 word = "one of" if isinstance(op, ast.In) else "none of"
-                return f"{self._words(left, labels)} {word} {', '.join(self._words(item, labels) for item in choice.elts)}"
+                return (
+                    f"{self._words(left, labels)} {word} {', '.join(self._words(item, labels) for item in choice.elts)}"
+                )
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 parts = [self._words(left, labels)]
                 for op, side in zip(ops, comparators, strict=True):
@@ -208,7 +215,9 @@ def _check(node: ast.AST, text: str, columns: set[str], thresholds: Mapping[str,
             children: list[ast.AST] = list(ast.iter_child_nodes(node))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
             children = [left, right]
-        case ast.Compare(left=left, ops=[ast.In() | ast.NotIn()], comparators=[ast.Tuple(elts=items) | ast.List(elts=items)]):
+        case ast.Compare(
+            left=left, ops=[ast.In() | ast.NotIn()], comparators=[ast.Tuple(elts=items) | ast.List(elts=items)]
+        ):
             children = [left, *items]
         case ast.Compare(left=left, ops=ops, comparators=comparators) if all(type(op) in _COMPARE for op in ops):
             children = [left, *comparators]

@@ -17,10 +17,9 @@ from ibis import _
 
 import workbench.book
 from workbench.book.book import Book
-from workbench.book.performance import performance
 from workbench.core.errors import InputError
 from workbench.core.files import whole_file
-from workbench.indicators.bases import BASES
+from workbench.indicators.bases import BASES, Snapshot
 from workbench.indicators.registry import PANEL, At, Indicator, select
 
 SCHEMA_VERSION = 1
@@ -56,41 +55,42 @@ def build_panel(book: Book, *, as_of: date, only: Sequence[str] | None = None) -
     left_out = {found.name: _missing_tables(book, found) for found in wanted if _missing_tables(book, found)}
     if only:
         available = _with_inputs(available)
-    rows = performance(book, as_of=as_of)
-    has_balance = rows.balance.isnull() | (rows.balance > 0)
-    panel = rows.filter(rows.open & (has_balance | (rows.credit_limit > 0))).select("customer_id").distinct()
+    snapshot = Snapshot(book, at)
+    panel = snapshot.active
     for base_name, (base, _tables) in BASES.items():
         of_base = [found for found in available if found.base == base_name]
         if of_base:
-            table = base(book, at)
+            table = base(snapshot)
             values = {found.name: _typed(found, found.expression(table, at)) for found in of_base}
             by_customer = table.group_by("customer_id").aggregate(**values)
             panel = panel.left_join(by_customer, "customer_id").drop("customer_id_right")
             zeros = {found.name: found.absent for found in of_base if found.absent is not None}
             panel = panel.mutate(**{name: panel[name].fill_null(value) for name, value in zeros.items()})
     combined = [found for found in available if found.base == PANEL]
-    frame = _run(book, panel, combined, at)
+    frame = _run(snapshot, panel, combined)
     names = [found.name for found in wanted if found.name in frame.columns]
     frame.insert(1, "as_of", pd.Timestamp(as_of))
     return Panel(frame[["customer_id", "as_of", *names]].sort_values("customer_id", ignore_index=True), left_out)
 
 
-def _run(book: Book, panel: ibis.Table, combined: list[Indicator], at: At) -> pd.DataFrame:
+def _run(snapshot: Snapshot, panel: ibis.Table, combined: list[Indicator]) -> pd.DataFrame:
+    book, at = snapshot.book, snapshot.at
     try:
         with_combined = panel.mutate(**{found.name: _typed(found, found.expression(panel, at)) for found in combined})
         arrow = book.connection.to_pyarrow(with_combined.order_by(_.customer_id))
     except Exception as error:
-        culprit = _culprit(book, at, error)
+        culprit = _culprit(snapshot)
         raise InputError(f"indicators: {culprit}: {error}") from error
     return arrow.to_pandas()
 
 
-def _culprit(book: Book, at: At, error: Exception) -> str:
+def _culprit(snapshot: Snapshot) -> str:
     """Find the indicator that fails, by running each alone; only ever called when something failed."""
+    book, at = snapshot.book, snapshot.at
     for found in select():
         if _missing_tables(book, found) or found.base == PANEL:
             continue
-        table = BASES[found.base][0](book, at)
+        table = BASES[found.base][0](snapshot)
         try:
             book.connection.to_pyarrow(
                 table.group_by("customer_id").aggregate(value=_typed(found, found.expression(table, at)))

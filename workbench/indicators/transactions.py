@@ -24,7 +24,10 @@ def _recent_to_usual(recent: Any, before: Any, *, recent_days: int, before_days:
     unit="multiple",
     direction="higher",
     label=("sudden large debit", "突发大额支出"),
-    reason=("largest debit of 30 days is {value:.1f} times the usual large one", "近30天最大支出为平时大额支出的{value:.1f}倍"),
+    reason=(
+        "largest debit of 30 days is {value:.1f} times the usual large one",
+        "近30天最大支出为平时大额支出的{value:.1f}倍",
+    ),
 )
 def sudden_large_debit(t: Any, at: At) -> Any:
     """Largest debit of the last 30 days over the 95th percentile of the customer's debits in the 150 days before."""

@@ -96,11 +96,17 @@ def modelling_set(
     DataFrame
         The sample's columns, `part` (one of `PARTS`) and the indicators.
     """
-    panels = [load_panel(book, as_of=day.date()).frame for day in sampled.frame["as_of"].drop_duplicates().sort_values()]
-    rows = sampled.frame.merge(pd.concat(panels, ignore_index=True), on=["customer_id", "as_of"], how="left", validate="1:1")
+    panels = [
+        load_panel(book, as_of=day.date()).frame for day in sampled.frame["as_of"].drop_duplicates().sort_values()
+    ]
+    rows = sampled.frame.merge(
+        pd.concat(panels, ignore_index=True), on=["customer_id", "as_of"], how="left", validate="1:1"
+    )
     dates = sorted(rows["as_of"].unique())
     if not 1 <= out_of_time_dates < len(dates):
-        raise ParameterError(f"out_of_time_dates: found {out_of_time_dates}, expected 1 to {len(dates) - 1} of {len(dates)} dates.")
+        raise ParameterError(
+            f"out_of_time_dates: found {out_of_time_dates}, expected 1 to {len(dates) - 1} of {len(dates)} dates."
+        )
     late = rows["as_of"].isin(dates[-out_of_time_dates:])
     held_out = pd.Series(hash_share(rows["customer_id"], seed=seed) < test_share, index=rows.index)
     outside = rows["customer_id"].isin(group_members(book, out_of_group, as_of=max(dates).date()))
@@ -158,14 +164,19 @@ def validate(
             row |= {"gini": gini(bad, part["score"]), "gini_low": ranks.low, "gini_high": ranks.high}
             row |= {"ks": ks(bad, part["score"]), "ks_low": distance.low, "ks_high": distance.high}
         results.append(row)
-    columns = [*by, *"rows bads bad_rate pd_mean calibration_ratio gini gini_low gini_high ks ks_low ks_high brier".split()]
+    columns = [
+        *by,
+        *"rows bads bad_rate pd_mean calibration_ratio gini gini_low gini_high ks ks_low ks_high brier".split(),
+    ]
     table = pd.DataFrame(results).reindex(columns=columns)
     if list(by) == ["part"]:
         table = table.sort_values("part", key=lambda part: part.map(PARTS.index), ignore_index=True)
     return table
 
 
-def gate_metrics(scorecard: Scorecard, rows: pd.DataFrame, validation: pd.DataFrame, coefficients: pd.DataFrame) -> dict[str, float]:
+def gate_metrics(
+    scorecard: Scorecard, rows: pd.DataFrame, validation: pd.DataFrame, coefficients: pd.DataFrame
+) -> dict[str, float]:
     """Return the metrics that `params/gates.yaml` names, from the validation by part; one that cannot be had is absent."""
     parts = validation.set_index("part")
     score = scorecard.score(rows, reasons=False)["score"]

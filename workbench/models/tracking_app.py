@@ -40,7 +40,9 @@ class TokenGuard:
         elif self._right(_cookie(headers)) or self._right(headers.get("authorization", "").removeprefix("Bearer ")):
             await self.app(scope, receive, send)
         else:
-            await _answer(send, 401, [(b"content-type", b"text/plain")], b"Open the address that `workbench mlflow` printed.\n")
+            await _answer(
+                send, 401, [(b"content-type", b"text/plain")], b"Open the address that `workbench mlflow` printed.\n"
+            )
 
     def _right(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self.token.encode())

@@ -46,9 +46,12 @@ def raise_alerts(watched: pd.DataFrame, rules: Sequence[Rule], *, book: str, as_
     ]
     alerts = pd.DataFrame(rows, columns=ALERT_COLUMNS)
     rank = alerts["severity"].map(SEVERITIES.index)
-    return alerts.assign(_rank=rank).sort_values(["_rank", "customer_id"], ascending=[False, True]).drop(
-        columns="_rank"
-    ).reset_index(drop=True)
+    return (
+        alerts.assign(_rank=rank)
+        .sort_values(["_rank", "customer_id"], ascending=[False, True])
+        .drop(columns="_rank")
+        .reset_index(drop=True)
+    )
 
 
 def count_by_severity(alerts: pd.DataFrame) -> dict[str, int]:

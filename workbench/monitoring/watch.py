@@ -32,7 +32,9 @@ def compare_scores(now: pd.DataFrame, before: pd.DataFrame, *, grades: list[str]
     if len(versions) > 1:
         found = ", ".join(f"{row.model} v{row.version}" for row in versions.itertuples())
         raise InputError(f"scores of two dates: found {found}, expected one model version. Score both dates with one.")
-    previous = before[["customer_id", "score", "grade"]].rename(columns={"score": "previous_score", "grade": "previous_grade"})
+    previous = before[["customer_id", "score", "grade"]].rename(
+        columns={"score": "previous_score", "grade": "previous_grade"}
+    )
     moved = now[["customer_id", "score", "pd", "grade"]].merge(previous, on="customer_id", how="left")
     order = {grade: step for step, grade in enumerate(grades)}
     moved["score_drop"] = moved["previous_score"] - moved["score"]
@@ -50,5 +52,7 @@ def watch(panel: pd.DataFrame, moved: pd.DataFrame, anomalies: pd.DataFrame | No
     """
     watched = panel.merge(moved, on="customer_id", how="left", validate="1:1")
     if anomalies is not None:
-        watched = watched.merge(anomalies[["customer_id", "anomaly_score"]], on="customer_id", how="left", validate="1:1")
+        watched = watched.merge(
+            anomalies[["customer_id", "anomaly_score"]], on="customer_id", how="left", validate="1:1"
+        )
     return watched

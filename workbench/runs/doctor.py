@@ -12,7 +12,17 @@ from typing import Literal
 from workbench.core.workspace import Workspace
 
 Verdict = Literal["ok", "missing", "optional"]
-PACKAGES = ("jupyterlab", "papermill", "nbconvert", "pandas", "scikit-learn", "optbinning", "mlflow", "ibis-framework", "duckdb")
+PACKAGES = (
+    "jupyterlab",
+    "papermill",
+    "nbconvert",
+    "pandas",
+    "scikit-learn",
+    "optbinning",
+    "mlflow",
+    "ibis-framework",
+    "duckdb",
+)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FREE_DISK_GB = 3.0
 PORTS = {"JupyterLab": 8888, "MLflow": 5000}
@@ -45,14 +55,18 @@ def _packages() -> list[Check]:
         try:
             checks.append(Check(package, "ok", version(package)))
         except PackageNotFoundError:
-            checks.append(Check(package, "missing", "not installed", "run: make demo, or pip install loan-risk-workbench"))
+            checks.append(
+                Check(package, "missing", "not installed", "run: make demo, or pip install loan-risk-workbench")
+            )
     return checks
 
 
 def _disk(workspace: Workspace) -> Check:
     free = shutil.disk_usage(workspace.root).free / 1e9
     good = free >= FREE_DISK_GB
-    return Check("disk", "ok" if good else "missing", f"{free:.1f} GB free", "" if good else f"free {FREE_DISK_GB:g} GB")
+    return Check(
+        "disk", "ok" if good else "missing", f"{free:.1f} GB free", "" if good else f"free {FREE_DISK_GB:g} GB"
+    )
 
 
 def find_browser() -> str | None:
@@ -64,7 +78,12 @@ def _browser() -> Check:
     path = find_browser()
     if path:
         return Check("browser", "ok", path)
-    return Check("browser", "optional", "no Chromium", "for the browser tests: apt-get install chromium, or brew install chromium")
+    return Check(
+        "browser",
+        "optional",
+        "no Chromium",
+        "for the browser tests: apt-get install chromium, or brew install chromium",
+    )
 
 
 def _java() -> Check:
@@ -91,5 +110,9 @@ def _ports() -> list[Check]:
             probe.settimeout(0.5)
             taken = probe.connect_ex(("127.0.0.1", port)) == 0
         found = f"127.0.0.1:{port} {'in use' if taken else 'free'}"
-        checks.append(Check(f"port of {what}", "optional" if taken else "ok", found, "the next free port is taken" if taken else ""))
+        checks.append(
+            Check(
+                f"port of {what}", "optional" if taken else "ok", found, "the next free port is taken" if taken else ""
+            )
+        )
     return checks

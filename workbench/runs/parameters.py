@@ -71,9 +71,7 @@ def declared_parameters(path: Path) -> type[BaseModel]:
     return create_model(path.stem, __config__=ConfigDict(extra="forbid"), **fields)
 
 
-def check_parameters(
-    workspace: Workspace, notebook: str, *, book: str, given: Mapping[str, Any]
-) -> dict[str, Any]:
+def check_parameters(workspace: Workspace, notebook: str, *, book: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Merge `parameters` of `params/books/BOOK.yaml` with those given, and check both against the notebook.
 
     Raises

@@ -184,9 +184,15 @@ def _in_own_process(workspace: Workspace, job: dict[str, Any], progress: Progres
     errors_printed = log_path.read_text("utf-8", errors="replace").strip().splitlines()
     log_path.unlink()
     if timed_out.is_set():
-        return {"ename": "TimeLimit", "evalue": f"stopped after {limit / 60:g} minutes (notebook_minutes in params/workbench.yaml)"}
+        return {
+            "ename": "TimeLimit",
+            "evalue": f"stopped after {limit / 60:g} minutes (notebook_minutes in params/workbench.yaml)",
+        }
     if last is None:
-        return {"ename": "ProcessEnded", "evalue": errors_printed[-1] if errors_printed else f"exit code {child.returncode}"}
+        return {
+            "ename": "ProcessEnded",
+            "evalue": errors_printed[-1] if errors_printed else f"exit code {child.returncode}",
+        }
     return last["failure"]
 
 

@@ -16,7 +16,14 @@ from workbench.core.errors import ParameterError
 from workbench.core.yaml_files import load_params
 
 Action = Literal[
-    "cut_limit", "suspend_credit", "stricter_review", "offer_relief", "terminate_and_recover", "contact", "verify_account", "watch"
+    "cut_limit",
+    "suspend_credit",
+    "stricter_review",
+    "offer_relief",
+    "terminate_and_recover",
+    "contact",
+    "verify_account",
+    "watch",
 ]
 ACTION_COLUMNS = ["action_id", "alert_id", "customer_id", "as_of", "action", "why", "new_limit", "due_on", "status"]
 
