@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,7 @@ class AartSource(BaseModel):
     first_month_end: date
     time_zone: str
     currency: str
+    parameters: dict[str, dict[str, Any]] = {}  # of the notebooks; read by the runs
 
 
 def read_aart(folder: Path, source: AartSource, out: Path) -> BookFacts:

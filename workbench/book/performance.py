@@ -12,7 +12,6 @@ from ibis import _
 from workbench.book.book import Book
 from workbench.core.errors import BookError
 
-
 _MONEY = "decimal(18, 2)"
 _NOTHING = ibis.literal(0).cast(_MONEY)
 

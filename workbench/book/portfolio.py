@@ -39,7 +39,7 @@ def monthly_portfolio(book: Book, *, as_of: date, months: int = 24) -> pd.DataFr
         inside = (open_loans.dpd > low) & (open_loans.dpd <= high)
         measures[name] = open_loans.exposure.sum(where=inside)
         low = high
-    monthly = open_loans.group_by("month_end").aggregate(**measures).order_by("month_end").to_pandas()
+    monthly: pd.DataFrame = open_loans.group_by("month_end").aggregate(**measures).order_by("month_end").to_pandas()
     for name in [bucket for bucket, _high in BUCKETS]:
         monthly[name] = monthly[name].fillna(0.0) / monthly["exposure"]
     monthly["npl_ratio"] = monthly[BUCKETS[-1][0]]
@@ -52,7 +52,9 @@ def monthly_portfolio(book: Book, *, as_of: date, months: int = 24) -> pd.DataFr
 def delinquency(book: Book, *, as_of: date) -> pd.DataFrame:
     """Return customers, loans and exposure by delinquency bucket at `as_of`; a customer counts in the worst of its loans."""
     open_loans = performance(book, as_of=as_of).filter(_.open)
-    loans = open_loans.select("loan_id", "customer_id", "dpd", exposure=_.balance.cast("float64")).to_pandas()
+    loans: pd.DataFrame = open_loans.select(
+        "loan_id", "customer_id", "dpd", exposure=_.balance.cast("float64")
+    ).to_pandas()
     edges = [-1, *[high for _name, high in BUCKETS]]
     names = [name for name, _high in BUCKETS]
     loans["bucket"] = pd.cut(loans["dpd"], edges, labels=names)
@@ -73,4 +75,5 @@ def exposures(book: Book, *, as_of: date) -> pd.DataFrame:
         dpd=open_loans.dpd.max(),
         product=open_loans["product"].min(),
     )
-    return table.order_by("customer_id").to_pandas()
+    frame: pd.DataFrame = table.order_by("customer_id").to_pandas()
+    return frame

@@ -91,8 +91,8 @@ class Condition:
             case ast.BoolOp(op=op, values=values):
                 combine = operator.and_ if isinstance(op, ast.And) else operator.or_
                 result = _boolean(self._value(values[0], frame))
-                for value in values[1:]:
-                    result = combine(result, _boolean(self._value(value, frame)))
+                for operand in values[1:]:
+                    result = combine(result, _boolean(self._value(operand, frame)))
                 return result
             case ast.Call(args=[ast.Name(id=name)]):
                 return frame[name].isna().astype("boolean")
@@ -106,8 +106,8 @@ class Condition:
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 sides = [self._value(side, frame) for side in (left, *comparators)]
                 result = _boolean(_COMPARE[type(ops[0])][0](sides[0], sides[1]))
-                for position, op in enumerate(ops[1:], start=1):
-                    result = result & _boolean(_COMPARE[type(op)][0](sides[position], sides[position + 1]))
+                for position, comparison in enumerate(ops[1:], start=1):
+                    result = result & _boolean(_COMPARE[type(comparison)][0](sides[position], sides[position + 1]))
                 return result
         raise AssertionError(f"unchecked node {ast.dump(node)}")
 
@@ -145,8 +145,8 @@ class Condition:
                 )
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 parts = [self._words(left, labels)]
-                for op, side in zip(ops, comparators, strict=True):
-                    parts.append(f"{_COMPARE[type(op)][1]} {self._words(side, labels)}")
+                for comparison, side in zip(ops, comparators, strict=True):
+                    parts.append(f"{_COMPARE[type(comparison)][1]} {self._words(side, labels)}")
                 return " ".join(parts)
         raise AssertionError(f"unchecked node {ast.dump(node)}")
 

@@ -81,7 +81,8 @@ def _run(snapshot: Snapshot, panel: ibis.Table, combined: list[Indicator]) -> pd
     except Exception as error:
         culprit = _culprit(snapshot)
         raise InputError(f"indicators: {culprit}: {error}") from error
-    return arrow.to_pandas()
+    frame: pd.DataFrame = arrow.to_pandas()
+    return frame
 
 
 def _culprit(snapshot: Snapshot) -> str:

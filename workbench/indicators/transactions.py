@@ -113,11 +113,14 @@ def risky_share_90d(t: Any, at: At) -> Any:
     unit="share",
     direction="higher",
     label=("share of night transactions", "夜间交易占比"),
-    reason=("{value:.0%} of transactions fall between midnight and 6", "{value:.0%}的交易发生在零点至6点"),
+    reason=(
+        "{value:.0%} of card and cash transactions fall between midnight and 6",
+        "{value:.0%}的刷卡及现金交易发生在零点至6点",
+    ),
 )
 def night_share_90d(t: Any, at: At) -> Any:
-    """Transactions booked between midnight and 6 (UTC) over all, in the last 90 days."""
-    recent = t.booked_on > at.days_back(90)
+    """Card and cash transactions booked between midnight and 6 (UTC) over all of them, in the last 90 days."""
+    recent = t.channel.isin(("card", "atm")) & (t.booked_on > at.days_back(90))
     night = (recent & (t.booked_at.hour() < 6)).sum().cast("float64")
     return night / recent.sum().cast("float64").nullif(0)
 

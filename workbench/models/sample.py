@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import ibis
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from ibis import _
 
@@ -124,13 +126,15 @@ def _cohort(book: Book, day: date, end: date) -> pd.DataFrame:
         default="indeterminate",
     )
     result = customers.assign(as_of=pd.Timestamp(day), outcome=outcome)[["customer_id", "as_of", "outcome", "exposure"]]
-    return result.sort_values("customer_id", ignore_index=True)
+    ordered: pd.DataFrame = result.sort_values("customer_id", ignore_index=True)
+    return ordered
 
 
 def _left_unfinished(book: Book, day: date, end: date) -> pd.DataFrame:
     loans = book.as_known("loans", as_of=end)
     left = loans.filter(_.close_reason.isin(INCOMPLETE_REASONS), _.closed_on > day)
-    return left.select("loan_id", left=True).to_pandas()
+    frame: pd.DataFrame = left.select("loan_id", left=True).to_pandas()
+    return frame
 
 
 def _restructured(book: Book, day: date, end: date) -> pd.DataFrame:
@@ -138,10 +142,11 @@ def _restructured(book: Book, day: date, end: date) -> pd.DataFrame:
         return pd.DataFrame({"loan_id": pd.Series(dtype="str"), "restructured": pd.Series(dtype="bool")})
     rows = book.as_known("restructurings", as_of=end)
     distressed = rows.filter(_.distressed, _.effective_on > day)
-    return distressed.select("loan_id", restructured=True).distinct().to_pandas()
+    frame: pd.DataFrame = distressed.select("loan_id", restructured=True).distinct().to_pandas()
+    return frame
 
 
-def _losses(cohort: pd.DataFrame, day: date) -> dict[str, object]:
+def _losses(cohort: pd.DataFrame, day: date) -> dict[str, Any]:
     counts = cohort["outcome"].value_counts()
     row = {name: int(counts.get(name, 0)) for name in ("already_bad", "incomplete", "bad", "indeterminate", "good")}
     kept = row["bad"] + row["indeterminate"] + row["good"]
@@ -149,7 +154,7 @@ def _losses(cohort: pd.DataFrame, day: date) -> dict[str, object]:
     return {"as_of": pd.Timestamp(day), "active": len(cohort), **row, "kept": kept, "bad_rate": rate}
 
 
-def hash_share(ids: pd.Series, *, seed: int) -> np.ndarray:
+def hash_share(ids: pd.Series, *, seed: int) -> npt.NDArray[np.float64]:
     """Return a stable number in [0, 1) for each id: a customer falls on the same side of a split in every run.
 
     >>> bool(hash_share(pd.Series(["C1"]), seed=7)[0] == hash_share(pd.Series(["C1", "C2"]), seed=7)[0])

@@ -66,8 +66,9 @@ def keep_scores(book: Book, scores: pd.DataFrame) -> list[Path]:
     Returns the files.
     """
     paths = []
-    for (model, version, as_of), rows in scores.groupby(["model", "version", "as_of"]):
-        path = _score_path(book, str(model), str(version), pd.Timestamp(as_of).date())
+    for key, rows in scores.groupby(["model", "version", "as_of"]):
+        model, version, as_of = key
+        path = _score_path(book, str(model), str(version), pd.Timestamp(str(as_of)).date())
         table = pa.Table.from_pandas(rows[SCORE_COLUMNS].sort_values("customer_id"), preserve_index=False)
         with whole_file(path) as temporary:
             pq.write_table(table, temporary, compression="zstd")
@@ -98,7 +99,8 @@ def read_rows(path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: no such file.")
     try:
         if path.suffix == ".parquet":
-            return pq.read_table(path).to_pandas()
+            table: pd.DataFrame = pq.read_table(path).to_pandas()
+            return table
         if path.suffix == ".csv":
             return pd.read_csv(path, dtype={"customer_id": "str"})
     except (ValueError, OSError, pa.ArrowException) as error:

@@ -193,14 +193,14 @@ def _in_own_process(workspace: Workspace, job: dict[str, Any], progress: Progres
             "ename": "ProcessEnded",
             "evalue": errors_printed[-1] if errors_printed else f"exit code {child.returncode}",
         }
-    return last["failure"]
+    failure: dict[str, Any] | None = last["failure"]
+    return failure
 
 
 def _follow(child: subprocess.Popen[bytes], progress: Progress) -> dict[str, Any] | None:
-    assert child.stdout is not None
-    for line in child.stdout:
+    for line in child.stdout or ():
         try:
-            said = json.loads(line)
+            said: dict[str, Any] = json.loads(line)
         except ValueError:
             continue  # a library printed something
         if "cell" in said:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ Action = Literal[
     "verify_account",
     "watch",
 ]
+WATCH_DAYS = 30  # where no row of the policy holds: look again by the next month end
 ACTION_COLUMNS = ["action_id", "alert_id", "customer_id", "as_of", "action", "why", "new_limit", "due_on", "status"]
 
 
@@ -97,24 +98,24 @@ def propose(alerted: pd.DataFrame, policy: Sequence[PolicyRow], *, as_of: date) 
         chosen = chosen.mask(holds & (chosen < 0), number)
     rows = []
     for number, alert in zip(chosen, alerted.to_dict("records"), strict=True):
-        row = policy[number] if number >= 0 else None
+        chosen_row = policy[number] if number >= 0 else None
         rows.append(
             {
-                "action_id": f"{alert['alert_id']}-{row.action if row else 'watch'}",
+                "action_id": f"{alert['alert_id']}-{chosen_row.action if chosen_row else 'watch'}",
                 "alert_id": alert["alert_id"],
                 "customer_id": alert["customer_id"],
                 "as_of": pd.Timestamp(as_of),
-                "action": row.action if row else "watch",
-                "why": row.why if row else "no row of the policy holds",
-                "new_limit": _new_limit(alert, row),
-                "due_on": pd.Timestamp(as_of + timedelta(days=row.within_days if row else 30)),
+                "action": chosen_row.action if chosen_row else "watch",
+                "why": chosen_row.why if chosen_row else "no row of the policy holds",
+                "new_limit": _new_limit(alert, chosen_row),
+                "due_on": pd.Timestamp(as_of + timedelta(days=chosen_row.within_days if chosen_row else WATCH_DAYS)),
                 "status": "proposed",
             }
         )
     return pd.DataFrame(rows, columns=ACTION_COLUMNS)
 
 
-def _new_limit(alert: dict[str, float], row: PolicyRow | None) -> float:
+def _new_limit(alert: dict[Any, Any], row: PolicyRow | None) -> float:
     if row is None or row.limit_factor is None:
         return float("nan")
     return round(float(np.fmax(alert["credit_limit"] * row.limit_factor, alert["balance"])), 2)
