@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import ibis
@@ -70,7 +70,7 @@ def performance(book: Book, *, as_of: date, days: Sequence[date] | None = None) 
 
 
 def _loan_days(book: Book, as_of: date, days: Sequence[date]) -> ibis.Table:
-    loans = book.as_known("loans", as_of=as_of)
+    loans = _with_last_instant(book, book.as_known("loans", as_of=as_of), as_of)
     stamps = [(day, book.day_end(day)) for day in days]
     calendar = ibis.memtable(stamps, schema={"month_end": "date", "ends_at": "timestamp"})
     grid = loans.cross_join(calendar).filter(_.opened_on <= _.month_end)
@@ -82,7 +82,7 @@ def _loan_days(book: Book, as_of: date, days: Sequence[date]) -> ibis.Table:
         "product",
         "opened_on",
         "month_end",
-        "ends_at",
+        ends_at=ibis.ifelse(written_off, ibis.coalesce(grid.written_off_at, grid.ends_at), grid.ends_at),
         size=ibis.coalesce(grid.principal, 0).cast("float64") + ibis.coalesce(grid.credit_limit, 0).cast("float64"),
         limit_at_opening=grid.credit_limit,
         open=~(written_off | closed),
@@ -90,6 +90,16 @@ def _loan_days(book: Book, as_of: date, days: Sequence[date]) -> ibis.Table:
         repaid=closed & ~written_off,
         stops_on=ibis.ifelse(written_off, grid.written_off_on, grid.month_end),
     )
+
+
+def _with_last_instant(book: Book, loans: ibis.Table, as_of: date) -> ibis.Table:
+    """Add the instant at which the day of the write-off ends: what is paid later settles no due."""
+    first = book.manifest.facts.first_day
+    days = [first + timedelta(days=number) for number in range((as_of - first).days + 1)]
+    ends = ibis.memtable(
+        [(day, book.day_end(day)) for day in days], schema={"written_off_on": "date", "written_off_at": "timestamp"}
+    )
+    return loans.left_join(ends, "written_off_on").drop("written_off_on_right")
 
 
 def _arrears(book: Book, grid: ibis.Table, as_of: date) -> ibis.Table:
@@ -150,9 +160,8 @@ def _cents(money: Any) -> Any:
 def _cumulative_due(book: Book, as_of: date) -> ibis.Table:
     rows = book.as_known("instalments", as_of=as_of)
     versions = rows.group_by("loan_id", "schedule_version").aggregate(effective_from=_.effective_from.min())
-    replaced = versions.mutate(
-        replaced_on=versions.effective_from.lead().over(group_by="loan_id", order_by="schedule_version")
-    ).drop("effective_from")
+    later = ibis.window(group_by="loan_id", order_by="schedule_version", rows=(1, None))
+    replaced = versions.mutate(replaced_on=versions.effective_from.min().over(later)).drop("effective_from")
     rows = rows.join(replaced, ["loan_id", "schedule_version"])
     in_force = (rows.schedule_version == 1) | (rows.due_on >= rows.effective_from)
     rows = rows.filter(in_force & (rows.replaced_on.isnull() | (rows.due_on < rows.replaced_on)))

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from workbench.core.errors import WorkbenchError
+
+
+ABANDONED_SECONDS = 2 * 24 * 3600  # nothing writes into one staging folder for two days
 
 
 @contextmanager
@@ -51,6 +55,9 @@ def read_json(path: Path) -> Any:
 def staging_folder(parent: Path) -> Iterator[Path]:
     """Yield a new folder under `parent` for a result in the making; what is still there at the end is removed."""
     parent.mkdir(parents=True, exist_ok=True)
+    for leftover in parent.glob(".staging-*"):  # of a process that was killed
+        if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
+            shutil.rmtree(leftover, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(dir=parent, prefix=".staging-"))
     folder.chmod(0o755)
     try:

@@ -73,6 +73,6 @@ def current_run(workspace: Workspace, notebook: str, *, book: str, as_of: date |
 def all_runs(workspace: Workspace) -> list[dict[str, Any]]:
     """Return the `run.json` of every run, newest first, each marked whether it is the current one."""
     current = {read_json(path)["run_id"] for path in (workspace.reports / "current").glob("*/*/*.json")}
-    runs = [read_json(path) for path in (workspace.reports / "runs").glob("*/run.json")]
+    runs = [read_json(path) for path in (workspace.reports / "runs").glob("[!.]*/run.json")]
     found = [{**run, "current": run["run_id"] in current} for run in runs if run]
     return sorted(found, key=lambda run: (run["started_at"], run["run_id"]), reverse=True)
