@@ -49,12 +49,9 @@ def main(customers: int, seed: int) -> None:
         late = late.merge(truth, on="customer_id", how="left", validate="1:1")
         score = fitted.scorecard.score(late, reasons=False)["score"].to_numpy()
         panel_only = load_panel(book, as_of=dates[-1]).frame.merge(late[["customer_id", "bad"]], on="customer_id")
-        print(
-            f"simulated, {customers} customers, seed {seed}, observed {dates[-1]}: {len(late)} rows, {int(late['bad'].sum())} bads"
-        )
-        print(
-            f"bad rate {late['bad'].mean():.4f}; mean true PD {late['true_pd'].mean():.4f}; rows without true PD {late['true_pd'].isna().sum()}"
-        )
+        counts = f"{len(late)} rows, {int(late['bad'].sum())} bads, {late['true_pd'].isna().sum()} rows without true PD"
+        print(f"simulated, {customers} customers, seed {seed}, observed {dates[-1]}: {counts}")
+        print(f"bad rate {late['bad'].mean():.4f}; mean true PD {late['true_pd'].mean():.4f}")
         known = late["true_pd"].notna().to_numpy()
         for name, ranking in (
             ("true risk (ceiling)", -late["true_pd"].to_numpy()),
