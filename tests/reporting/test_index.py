@@ -26,7 +26,7 @@ def a_run(number: int, **changes: Any) -> dict[str, Any]:
         "folder": f"demo/r {number}",
         "files": ["60_risk_report.html", "60_risk_report.ipynb", "alerts.xlsx"],
         "current": number == 2,
-        "summary": {"bad rate": "3.4 %"},
+        "summary": {"headline": "bad rate 3.4 %"},
     }
     return run | changes
 
@@ -54,7 +54,14 @@ def test_runs_newest_first_with_links_and_reasons(tmp_path: Path) -> None:
 def test_hostile_runs_add_no_tag(tmp_path: Path, attack: str) -> None:
     def pages(text: str) -> Tags:
         run = a_run(
-            1, status="failed", reason=text, title=text, book=text, notebook=text, summary={text: text}, run_id=text
+            1,
+            status="failed",
+            reason=text,
+            title=text,
+            book=text,
+            notebook=text,
+            summary={"headline": text},
+            run_id=text,
         )
         run |= {"folder": "f/" + text.replace("/", ""), "files": [text.replace("/", "") + ".html"]}
         return Tags(write_index(tmp_path, [run]).read_text(encoding="utf-8"))

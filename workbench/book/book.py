@@ -131,6 +131,10 @@ class Book:
         if schema.name == "loans":
             closed = hidden["closed_on"].notnull() | hidden["written_off_on"].notnull()
             hidden["close_reason"] = closed.ifelse(rows.close_reason, ibis.null())
+        if schema.name == "applications":
+            open_yet = rows.decided_at.notnull() & hidden["decided_at"].isnull()
+            for name in ("decision", "decline_reason", "loan_id"):
+                hidden[name] = open_yet.ifelse(ibis.null(), rows[name])
         return rows.mutate(**hidden).drop("known_at") if hidden else rows.drop("known_at")
 
     def _happened(self, column: Any, dtype: str, as_of: date) -> Any:

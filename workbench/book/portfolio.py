@@ -22,7 +22,7 @@ def monthly_portfolio(book: Book, *, as_of: date, months: int = 24) -> pd.DataFr
     -------
     DataFrame
         month_end, loans, customers, exposure, the share of exposure of each bucket of `BUCKETS`, npl_ratio (share of
-        exposure 90+ DPD), written_off (loans written off in the month, by their last month end before).
+        exposure at `bad_dpd` or more), written_off (loans written off in the month, by their last month end before).
     """
     first = max(book.manifest.facts.first_day, month_end(as_of, months=-months))
     days = sorted({*month_ends(first, as_of), as_of})
@@ -40,9 +40,8 @@ def monthly_portfolio(book: Book, *, as_of: date, months: int = 24) -> pd.DataFr
         measures[name] = open_loans.exposure.sum(where=inside)
         low = high
     monthly: pd.DataFrame = open_loans.group_by("month_end").aggregate(**measures).order_by("month_end").to_pandas()
-    for name in [bucket for bucket, _high in BUCKETS]:
+    for name in [*(bucket for bucket, _high in BUCKETS), "npl_ratio"]:
         monthly[name] = monthly[name].fillna(0.0) / monthly["exposure"]
-    monthly["npl_ratio"] = monthly[BUCKETS[-1][0]]
     ever = rows.group_by("month_end").aggregate(written_off=_.written_off.sum()).to_pandas()
     total = ever.set_index("month_end")["written_off"].reindex(monthly["month_end"])
     monthly["written_off"] = total.diff().to_numpy()

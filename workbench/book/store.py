@@ -97,7 +97,9 @@ def store_book(workspace: Workspace, name: str, write: Callable[[Path], BookFact
                 staging.rename(target)
         previous = (read_json(home / POINTER) or {}).get("generation")
         write_json(home / POINTER, {"generation": manifest.generation})
-        _prune(home, keep={manifest.generation, previous})
+        if previous != manifest.generation:
+            _prune(home, keep={manifest.generation, previous})
+        _remove_leftovers(home)
     return manifest
 
 
@@ -105,6 +107,9 @@ def _prune(home: Path, *, keep: set[str | None]) -> None:
     for folder in (home / "generations").iterdir():
         if folder.name not in keep:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_leftovers(home: Path) -> None:
     for leftover in home.glob(".staging-*"):  # of a killed load: the lock is ours, so nobody is writing there
         shutil.rmtree(leftover, ignore_errors=True)
 

@@ -10,9 +10,11 @@ import pandas as pd
 from workbench.cli.console import print_json, print_table
 from workbench.core.settings import Settings
 
+PORT = click.IntRange(1, 65535)
+
 
 @click.command()
-@click.option("--port", type=int, default=8888, show_default=True, help="The next free port is taken if it is in use.")
+@click.option("--port", type=PORT, default=8888, show_default=True, help="The next free port is taken if it is in use.")
 @click.option("--browser/--no-browser", default=True, show_default=True, help="Open a browser window.")
 @click.pass_obj
 def lab(workspace: Any, port: int, browser: bool) -> int:
@@ -26,7 +28,7 @@ def lab(workspace: Any, port: int, browser: bool) -> int:
 
 
 @click.command()
-@click.option("--port", type=int, default=5000, show_default=True, help="The next free port is taken if it is in use.")
+@click.option("--port", type=PORT, default=5000, show_default=True, help="The next free port is taken if it is in use.")
 @click.pass_obj
 def mlflow(workspace: Any, port: int) -> int:
     """Start the MLflow page on the workspace's models, on 127.0.0.1 with a token.

@@ -16,7 +16,6 @@ from filelock import FileLock, Timeout
 
 from workbench.core.errors import WorkbenchError
 
-
 ABANDONED_SECONDS = 2 * 24 * 3600  # nothing writes into one staging folder for two days
 
 

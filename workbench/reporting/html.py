@@ -100,6 +100,12 @@ def _take_header(cells: list[Any]) -> Html:
     return Html("")
 
 
+def _answers_first(cells: list[Any]) -> list[Any]:
+    """Put the cells tagged `answer` before all others: a modeller works towards the answer, a reader begins with it."""
+    answers = [cell for cell in cells if "answer" in cell.metadata.get("tags", [])]
+    return [*answers, *(cell for cell in cells if cell not in answers)]
+
+
 def _fill_cells(cells: list[Any], *, has_header: bool) -> list[tuple[int, str, str]]:
     """Set `report_html` on every markdown cell and every output; return the headings found."""
     contents: list[tuple[int, str, str]] = []
@@ -127,7 +133,8 @@ def render_report(notebook_path: Path, *, title: str, lang: str = "en") -> str:
     """Return an executed notebook as one HTML page that needs nothing else.
 
     Inputs are hidden apart from cells tagged `show-code`; cells tagged `parameters`, `injected-parameters` or
-    `notebook-only`, and stderr, are left out. A header block opens the page, wherever it stands in the notebook.
+    `notebook-only`, and stderr, are left out. A header block opens the page and cells tagged
+    `answer` follow it, wherever they stand in the notebook.
 
     Parameters
     ----------
@@ -152,6 +159,7 @@ def render_report(notebook_path: Path, *, title: str, lang: str = "en") -> str:
         raise InputError(f"{notebook_path}: not a readable notebook ({error}). Run it again.") from error
     notebook.cells = [cell for cell in notebook.cells if not LEFT_OUT & set(cell.metadata.get("tags", []))]
     head = _take_header(notebook.cells)
+    notebook.cells = _answers_first(notebook.cells)
     contents = _fill_cells(notebook.cells, has_header=bool(head))
     if not head and not any(level == 1 for level, _, _ in contents):
         head = Html("<h1>{title}</h1>").fill(title=title)

@@ -111,7 +111,7 @@ def _book(book: str, runs: list[Mapping[str, Any]]) -> Html:
 
 def _card(run: Mapping[str, Any]) -> Html:
     facts = run.get("summary") or {}
-    words = " · ".join(f"{name}: {plain_text(value)}" for name, value in facts.items())
+    words = plain_text(facts.get("headline", ""))
     reason = Html('<p class="failed">{text}</p>').fill(text=_reason(run)) if run["status"] == "failed" else ""
     seconds = f", {_seconds(run)} s" if run.get("seconds") is not None else ""
     return Html(

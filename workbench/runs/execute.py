@@ -78,7 +78,8 @@ def _execute(job: dict[str, Any], executed: Path) -> dict[str, Any] | None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # not sys.stdin: its lock, held by this thread, would crash the interpreter when it ends
+        pass
     import psutil
 
     for child in psutil.Process(os.getpid()).children(recursive=True):

@@ -53,12 +53,19 @@ def declared_parameters(path: Path) -> type[BaseModel]:
     ParameterError
         If there is no such cell, or a line of it is not `name: type = value` with a type that the workbench knows.
     """
-    cells = json.loads(path.read_text("utf-8"))["cells"]
+    try:
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+    except (ValueError, KeyError, TypeError):
+        raise ParameterError(f"{path}: not a notebook: expected JSON with cells. Restore it, or save it anew.") from None
     tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
     if len(tagged) != 1:
         raise ParameterError(f"{path.name}: found {len(tagged)} cells tagged 'parameters', expected one.")
+    try:
+        declared = ast.parse("".join(tagged[0]["source"])).body
+    except SyntaxError as error:
+        raise ParameterError(f"{path.name}: parameters, line {error.lineno}: {error.msg}; mend that cell.") from None
     fields: dict[str, Any] = {}
-    for line in ast.parse("".join(tagged[0]["source"])).body:
+    for line in declared:
         if not isinstance(line, ast.AnnAssign) or not isinstance(line.target, ast.Name) or line.value is None:
             raise ParameterError(f"{path.name}: parameter {ast.unparse(line)!r}: expected name: type = value.")
         kind = TYPES.get(ast.unparse(line.annotation))
