@@ -20,7 +20,9 @@ def catalogue() -> str:
     """Return the text of docs/indicators.md."""
     parts = [HEAD]
     for family in dict.fromkeys(found.family for found in select()):
-        parts.append(f"\n## {family.capitalize()}\n\n| name | meaning | unit | riskier when | role |\n|---|---|---|---|---|\n")
+        parts.append(
+            f"\n## {family.capitalize()}\n\n| name | meaning | unit | riskier when | role |\n|---|---|---|---|---|\n"
+        )
         parts += [
             f"| `{found.name}` | {found.meaning} | {found.unit} | {found.direction or 'either'} | {found.role} |\n"
             for found in select()

@@ -13,7 +13,7 @@ from ibis import _
 from workbench.book.definitions import Definitions
 from workbench.book.schema import TABLES, TableSchema
 from workbench.book.store import BookManifest, current_generation
-from workbench.core.dates import day_end, month_end, parse_date
+from workbench.core.dates import day_end, last_month_end, parse_date
 from workbench.core.errors import BookError, ParameterError, unknown
 from workbench.core.workspace import Workspace
 from workbench.core.yaml_files import load_params
@@ -56,8 +56,7 @@ class Book:
     @property
     def last_month_end(self) -> date:
         """The last month end that the book covers in full: the default observation date."""
-        last = self.manifest.facts.last_day
-        return last if last == month_end(last) else month_end(last, months=-1)
+        return last_month_end(self.manifest.facts.last_day)
 
     @cached_property
     def connection(self) -> Any:

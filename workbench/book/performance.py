@@ -10,6 +10,7 @@ import ibis
 from ibis import _
 
 from workbench.book.book import Book
+from workbench.core.dates import last_month_end
 from workbench.core.errors import BookError
 
 _MONEY = "decimal(18, 2)"
@@ -31,8 +32,8 @@ def performance(book: Book, *, as_of: date, days: Sequence[date] | None = None) 
     as_of
         What is known by the end of this day is used.
     days
-        Days to evaluate, none after `as_of`; by default `as_of` alone. A loaded `performance` table answers for its
-        month ends only.
+        Days to evaluate, none after `as_of`; by default `as_of` alone. What a stored `performance` table says
+        (balances, or dpd where it is loaded) is that of the last month end up to the day.
 
     Returns
     -------
@@ -55,7 +56,7 @@ def performance(book: Book, *, as_of: date, days: Sequence[date] | None = None) 
     if {"instalments", "payments"} <= book.tables:
         arrears = _arrears(book, grid, as_of)
     elif "performance" in book.tables:
-        arrears = _loaded(book, as_of)
+        arrears = _loaded(book, grid, as_of)
     else:
         raise BookError(
             f"book {book.name!r}: days past due need the tables instalments and payments, or performance; it has "
@@ -66,13 +67,13 @@ def performance(book: Book, *, as_of: date, days: Sequence[date] | None = None) 
         dpd=ibis.ifelse(rows.repaid, 0, ibis.coalesce(rows.dpd, 0)).cast("int64"),
         arrears=ibis.ifelse(rows.repaid, _NOTHING, ibis.coalesce(rows.arrears, _NOTHING)).cast(_MONEY),
     )
-    return _with_balance(book, rows, as_of).drop("repaid", "stops_on")
+    return _with_balance(book, rows, as_of).drop("repaid", "stops_on", "stored_on")
 
 
 def _loan_days(book: Book, as_of: date, days: Sequence[date]) -> ibis.Table:
     loans = _with_last_instant(book, book.as_known("loans", as_of=as_of), as_of)
-    stamps = [(day, book.day_end(day)) for day in days]
-    calendar = ibis.memtable(stamps, schema={"month_end": "date", "ends_at": "timestamp"})
+    stamps = [(day, book.day_end(day), last_month_end(day)) for day in days]
+    calendar = ibis.memtable(stamps, schema={"month_end": "date", "ends_at": "timestamp", "stored_on": "date"})
     grid = loans.cross_join(calendar).filter(_.opened_on <= _.month_end)
     written_off = grid.written_off_on.notnull() & (grid.written_off_on <= grid.month_end)
     closed = grid.closed_on.notnull() & (grid.closed_on <= grid.month_end)
@@ -82,8 +83,10 @@ def _loan_days(book: Book, as_of: date, days: Sequence[date]) -> ibis.Table:
         "product",
         "opened_on",
         "month_end",
+        "stored_on",
         ends_at=ibis.ifelse(written_off, ibis.coalesce(grid.written_off_at, grid.ends_at), grid.ends_at),
         size=ibis.coalesce(grid.principal, 0).cast("float64") + ibis.coalesce(grid.credit_limit, 0).cast("float64"),
+        owed_at_opening=grid.principal,
         limit_at_opening=grid.credit_limit,
         open=~(written_off | closed),
         written_off=written_off,
@@ -179,15 +182,17 @@ def _paid(book: Book, as_of: date) -> ibis.Table:
     return rows.filter(kind == "scheduled").select("loan_id", "paid_at", cents=_cents(rows.amount))
 
 
-def _loaded(book: Book, as_of: date) -> ibis.Table:
+def _loaded(book: Book, grid: ibis.Table, as_of: date) -> ibis.Table:
     rows = book.as_known("performance", as_of=as_of)
     missing = (ibis.coalesce(rows.due_amount, _NOTHING) - ibis.coalesce(rows.paid_amount, _NOTHING)).cast(_MONEY)
-    return rows.select("loan_id", "month_end", "dpd", arrears=ibis.greatest(missing, _NOTHING))
+    stored = rows.select("loan_id", "dpd", stored_on=rows.month_end, arrears=ibis.greatest(missing, _NOTHING))
+    days = grid.select("loan_id", "month_end", "stored_on")
+    return days.join(stored, ["loan_id", "stored_on"]).select("loan_id", "month_end", "dpd", "arrears")
 
 
 def _with_balance(book: Book, rows: ibis.Table, as_of: date) -> ibis.Table:
     kept = ["loan_id", "customer_id", "product", "opened_on", "month_end", "dpd", "arrears", "open", "written_off"]
-    passed: list[Any] = [*kept, "repaid", "stops_on"]
+    passed: list[Any] = [*kept, "repaid", "stops_on", "stored_on"]
     if "performance" not in book.tables:
         unknown = ibis.null().cast(_MONEY)
         return rows.select(
@@ -195,12 +200,19 @@ def _with_balance(book: Book, rows: ibis.Table, as_of: date) -> ibis.Table:
         )
     stored = book.as_known("performance", as_of=as_of)
     latest = stored.select(
-        "loan_id", "month_end", "balance", "due_amount", "paid_amount", limit_now=stored.credit_limit
+        "loan_id",
+        "balance",
+        "due_amount",
+        "paid_amount",
+        stored_on=stored.month_end,
+        limit_now=stored.credit_limit,
     )
-    joined = rows.left_join(latest, ["loan_id", "month_end"])
+    joined = rows.left_join(latest, ["loan_id", "stored_on"])
+    unstated = ibis.ifelse(joined.opened_on > joined.stored_on, joined.owed_at_opening, ibis.null())
+    balance = ibis.coalesce(joined.balance, unstated)  # opened since the last month end: nothing is stated yet
     return joined.select(
         *passed,
-        balance=ibis.ifelse(joined.repaid, _NOTHING, joined.balance),
+        balance=ibis.ifelse(joined.repaid, _NOTHING, balance),
         credit_limit=ibis.coalesce(joined.limit_now, joined.limit_at_opening),
         due_amount=joined.due_amount,
         paid_amount=joined.paid_amount,

@@ -39,6 +39,7 @@ def monthly_portfolio(book: Book, *, as_of: date, months: int = 24) -> pd.DataFr
         inside = (open_loans.dpd > low) & (open_loans.dpd <= high)
         measures[name] = open_loans.exposure.sum(where=inside)
         low = high
+    measures["npl_ratio"] = open_loans.exposure.sum(where=open_loans.dpd >= book.definitions.target.bad_dpd)
     monthly: pd.DataFrame = open_loans.group_by("month_end").aggregate(**measures).order_by("month_end").to_pandas()
     for name in [*(bucket for bucket, _high in BUCKETS), "npl_ratio"]:
         monthly[name] = monthly[name].fillna(0.0) / monthly["exposure"]

@@ -39,6 +39,15 @@ def month_end(day: date, *, months: int = 0) -> date:
     return date(year, month + 1, calendar.monthrange(year, month + 1)[1])
 
 
+def last_month_end(day: date) -> date:
+    """Return the latest month end up to and including `day`.
+
+    >>> last_month_end(date(2025, 6, 29)), last_month_end(date(2025, 6, 30))
+    (datetime.date(2025, 5, 31), datetime.date(2025, 6, 30))
+    """
+    return day if day == month_end(day) else month_end(day, months=-1)
+
+
 def add_months(day: date, months: int) -> date:
     """Return the same day `months` later; a month end stays a month end, a missing day becomes the month's last.
 

@@ -56,7 +56,9 @@ def declared_parameters(path: Path) -> type[BaseModel]:
     try:
         cells = json.loads(path.read_text("utf-8"))["cells"]
     except (ValueError, KeyError, TypeError):
-        raise ParameterError(f"{path}: not a notebook: expected JSON with cells. Restore it, or save it anew.") from None
+        raise ParameterError(
+            f"{path}: not a notebook: expected JSON with cells. Restore it, or save it anew."
+        ) from None
     tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
     if len(tagged) != 1:
         raise ParameterError(f"{path.name}: found {len(tagged)} cells tagged 'parameters', expected one.")
