@@ -166,6 +166,7 @@ def _cumulative_due(book: Book, as_of: date) -> ibis.Table:
     later = ibis.window(group_by="loan_id", order_by="schedule_version", rows=(1, None))
     replaced = versions.mutate(replaced_on=versions.effective_from.min().over(later)).drop("effective_from")
     rows = rows.join(replaced, ["loan_id", "schedule_version"])
+    rows = rows.filter(_.due_on <= as_of)  # what falls due later makes nobody late yet
     in_force = (rows.schedule_version == 1) | (rows.due_on >= rows.effective_from)
     rows = rows.filter(in_force & (rows.replaced_on.isnull() | (rows.due_on < rows.replaced_on)))
     dues = rows.select("loan_id", "due_on", "instalment_no", cents=_cents(rows.due_amount))

@@ -2,7 +2,7 @@
 
 It serves rules and policies alike. The language is a small part of Python's: names of columns and thresholds, numbers, texts,
 `and or not`, `< <= > >= == !=`, `in (...)`, `+ - * /`, and `missing(name)`. A comparison with a missing value is neither true
-nor false (Kleene's logic, as in SQL), and a row counts only where the whole is true.
+nor false (Kleene's logic, as in SQL), a division by zero is missing, and a row counts only where the whole is true.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ARITHMETIC: dict[type[ast.operator], tuple[Callable[[Any, Any], Any], str]] = {
     ast.Add: (operator.add, "+"),
     ast.Sub: (operator.sub, "-"),
     ast.Mult: (operator.mul, "x"),
-    ast.Div: (operator.truediv, "/"),
+    ast.Div: (lambda left, right: left / _not_zero(right), "/"),
 }
 
 
@@ -85,7 +85,7 @@ class Condition:
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -self._value(operand, frame)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return ~_boolean(self._value(operand, frame))
+                return _not(_boolean(self._value(operand, frame)))
             case ast.BinOp(left=left, op=op, right=right):
                 return _ARITHMETIC[type(op)][0](self._value(left, frame), self._value(right, frame))
             case ast.BoolOp(op=op, values=values):
@@ -100,32 +100,39 @@ class Condition:
                 left=left, ops=[ast.In() | ast.NotIn() as op], comparators=[ast.Tuple() | ast.List() as choice]
             ):
                 found = self._value(left, frame)
-                inside = found.isin([self._value(item, frame) for item in choice.elts]).astype("boolean")
-                inside = inside.mask(found.isna(), pd.NA)
-                return inside if isinstance(op, ast.In) else ~inside
+                items = [self._value(item, frame) for item in choice.elts]
+                for item in items:
+                    _check_same_kind(found, item)
+                inside = _inside(found, items)
+                return inside if isinstance(op, ast.In) else _not(inside)
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 sides = [self._value(side, frame) for side in (left, *comparators)]
-                result = _boolean(_COMPARE[type(ops[0])][0](sides[0], sides[1]))
-                for position, comparison in enumerate(ops[1:], start=1):
-                    result = result & _boolean(_COMPARE[type(comparison)][0](sides[position], sides[position + 1]))
+                result = True
+                for comparison, one, other in zip(ops, sides, sides[1:], strict=False):
+                    _check_same_kind(one, other)
+                    result = result & _boolean(_COMPARE[type(comparison)][0](one, other))
                 return result
         raise AssertionError(f"unchecked node {ast.dump(node)}")
 
     def _words(self, node: ast.expr, labels: Mapping[str, str]) -> str:
         match node:
             case ast.Constant(value=value):
-                return f"{value:g}" if isinstance(value, int | float) else str(value)
+                return _shown(value)
             case ast.Name(id=name):
                 found = self._thresholds.get(name)
                 if found is not None:
-                    return f"{found:g}" if isinstance(found, int | float) else found
+                    return _shown(found)
                 return labels.get(name, name.replace("_", " "))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return f"-{self._words(operand, labels)}"
             case ast.UnaryOp(operand=operand):
                 return f"not ({self._words(operand, labels)})"
             case ast.BinOp(left=left, op=op, right=right):
-                return f"{self._words(left, labels)} {_ARITHMETIC[type(op)][1]} {self._words(right, labels)}"
+                one, other = (
+                    f"({self._words(side, labels)})" if isinstance(side, ast.BinOp) else self._words(side, labels)
+                    for side in (left, right)
+                )
+                return f"{one} {_ARITHMETIC[type(op)][1]} {other}"
             case ast.BoolOp(op=op, values=values):
                 word = " and " if isinstance(op, ast.And) else " or "
                 parts = [self._words(value, labels) for value in values]
@@ -201,6 +208,7 @@ def _check_truth(node: ast.AST, text: str) -> None:
 
 
 def _check(node: ast.AST, text: str, columns: set[str], thresholds: Mapping[str, Any]) -> None:
+    of_values = True  # whether the children must be values; else each must be true or false
     match node:
         case ast.Constant(value=bool()) | ast.Constant(value=int() | float() | str()):
             return
@@ -211,30 +219,88 @@ def _check(node: ast.AST, text: str, columns: set[str], thresholds: Mapping[str,
         case ast.Call(func=ast.Name(id="missing"), args=[ast.Name(id=name)], keywords=[]):
             columns.add(name)
             return
-        case ast.UnaryOp(op=ast.Not() | ast.USub()) | ast.BoolOp():
+        case ast.UnaryOp(op=ast.Not()) | ast.BoolOp():
             children: list[ast.AST] = list(ast.iter_child_nodes(node))
+            of_values = False
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            children = [operand]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
             children = [left, right]
         case ast.Compare(
             left=left, ops=[ast.In() | ast.NotIn()], comparators=[ast.Tuple(elts=items) | ast.List(elts=items)]
-        ):
+        ) if all(_is_fixed(item, thresholds) for item in items):
             children = [left, *items]
         case ast.Compare(left=left, ops=ops, comparators=comparators) if all(type(op) in _COMPARE for op in ops):
             children = [left, *comparators]
         case _:
-            part = ast.unparse(node)
-            raise ParameterError(
-                f"condition {text!r}: {part!r} is not part of this language: expected names, numbers, texts, and/or/not, "
-                "comparisons, in (...), + - * / and missing(name)."
-            )
+            raise _refused(node, text)
     for child in children:
+        if of_values and not _is_value(child):
+            raise _refused(child, text)
         if not isinstance(child, ast.boolop | ast.unaryop):
             _check(child, text, columns, thresholds)
 
 
-def _nullable(column: pd.Series[Any]) -> pd.Series[Any]:
+def _is_value(node: ast.AST) -> bool:
+    negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+    return negated or isinstance(node, ast.Constant | ast.Name | ast.BinOp)
+
+
+def _is_fixed(item: ast.expr, thresholds: Mapping[str, Any]) -> bool:
+    """Return whether an item of `in (...)` is a number, a text or a threshold."""
+    match item:
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant()) | ast.Constant():
+            return True
+        case ast.Name(id=name):
+            return name in thresholds
+    return False
+
+
+def _refused(node: ast.AST, text: str) -> ParameterError:
+    return ParameterError(
+        f"condition {text!r}: {ast.unparse(node)!r} is not part of this language: expected names, numbers, texts, "
+        "and/or/not, comparisons, in (...) with fixed choices, + - * / and missing(name)."
+    )
+
+
+def _nullable(column: pd.Series[Any]) -> Any:
+    if column.isna().all():
+        return pd.NA  # whatever type a column without any value happens to have
     return column.convert_dtypes(convert_string=False) if column.dtype.kind in "fiub" else column.astype("string")
 
 
 def _boolean(value: Any) -> Any:
-    return value.astype("boolean") if isinstance(value, pd.Series) else bool(value)
+    if isinstance(value, pd.Series):
+        return value.astype("boolean")
+    return value if value is pd.NA else bool(value)
+
+
+def _not(value: Any) -> Any:
+    return ~value if isinstance(value, pd.Series) or value is pd.NA else not value
+
+
+def _not_zero(value: Any) -> Any:
+    if isinstance(value, pd.Series):
+        return value.mask((value == 0).fillna(False), pd.NA)
+    return pd.NA if value is not pd.NA and value == 0 else value
+
+
+def _inside(found: Any, items: list[Any]) -> Any:
+    if isinstance(found, pd.Series):
+        return found.isin(items).astype("boolean").mask(found.isna(), pd.NA)
+    return found if found is pd.NA else found in items
+
+
+def _is_text(value: Any) -> bool:
+    return bool(value.dtype == "string") if isinstance(value, pd.Series) else isinstance(value, str)
+
+
+def _check_same_kind(one: Any, other: Any) -> None:
+    if one is not pd.NA and other is not pd.NA and _is_text(one) != _is_text(other):
+        raise TypeError("a text is compared with a number")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.12g}" if isinstance(value, int | float) else str(value)

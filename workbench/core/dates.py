@@ -83,3 +83,19 @@ def day_end(day: date, time_zone: str) -> datetime:
     """
     midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(time_zone))
     return midnight.astimezone(UTC).replace(tzinfo=None)
+
+
+def utc_offsets(time_zone: str, since: datetime, until: datetime) -> list[tuple[datetime, timedelta]]:
+    """Return the offsets from UTC in force in [`since`, `until`), each with the UTC instant from which it holds.
+
+    >>> utc_offsets("Asia/Shanghai", datetime(2025, 1, 1), datetime(2025, 7, 1))
+    [(datetime.datetime(2025, 1, 1, 0, 0), datetime.timedelta(seconds=28800))]
+    """
+    zone, moment = ZoneInfo(time_zone), since
+    found: list[tuple[datetime, timedelta]] = []
+    while moment < until:
+        offset = moment.replace(tzinfo=UTC).astimezone(zone).utcoffset() or timedelta()
+        if not found or found[-1][1] != offset:
+            found.append((moment, offset))
+        moment += timedelta(minutes=30)  # clocks change at whole or half hours
+    return found

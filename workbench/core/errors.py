@@ -62,5 +62,5 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     >>> unknown("book", "dmo", ["demo", "aart"])
     "unknown book 'dmo'. Did you mean 'demo'? Known: aart, demo."
     """
-    choice = ", ".join(sorted(known)) or "none"
-    return f"unknown {what} {name!r}.{nearest(name, known)} Known: {choice}."
+    names = sorted(known)
+    return f"unknown {what} {name!r}.{nearest(name, names)} Known: {', '.join(names) or 'none'}."

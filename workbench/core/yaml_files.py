@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -56,15 +57,31 @@ def describe(error: ValidationError, model: type[BaseModel], *, source: str) -> 
     for finding in error.errors():
         place = ".".join(str(part) for part in finding["loc"])
         if finding["type"] == "extra_forbidden":
-            hint = nearest(str(finding["loc"][-1]), model.model_fields) if len(finding["loc"]) == 1 else ""
-            known = f" Known: {', '.join(sorted(model.model_fields))}." if len(finding["loc"]) == 1 else ""
-            lines.append(f"{source}: unknown name {place!r}.{hint}{known}")
+            *path, name = finding["loc"]
+            fields = _model_at(model, path).model_fields
+            hint = nearest(str(name), fields)
+            lines.append(f"{source}: unknown name {place!r}.{hint} Known: {', '.join(sorted(fields))}.")
         elif finding["type"] == "missing":
             lines.append(f"{source}: {place!r} is missing; add it.")
         else:
             reason = finding["msg"][:1].lower() + finding["msg"][1:]
             lines.append(f"{source}: {place or 'the whole'}: found {finding['input']!r}: {reason}.")
     return "\n".join(lines)
+
+
+def _model_at(model: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel]:
+    """Return the model in which pydantic found something, `path` being the way there from `model`."""
+    for name in path:
+        field = model.model_fields.get(str(name))
+        model = model if field is None else next(_models_in(field.annotation), model)
+    return model
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
 
 
 def load_params(model: type[Model], path: Path) -> Model:

@@ -11,7 +11,7 @@ from ibis import _
 
 from workbench.book.book import Book
 from workbench.book.performance import performance
-from workbench.core.dates import month_end
+from workbench.core.dates import month_end, utc_offsets
 from workbench.indicators.registry import At
 
 MONTHS_OF_HISTORY = 12
@@ -81,9 +81,10 @@ def loans_ever(snapshot: Snapshot) -> ibis.Table:
 
 
 def transactions(snapshot: Snapshot) -> ibis.Table:
-    """Account transactions of the last 180 days; `booked_on` its day (UTC)."""
+    """Account transactions of the last 180 days; `booked_at` in the book's time zone, `booked_on` its day."""
     rows = snapshot.table("transactions")
     rows = rows.filter(_.booked_at >= snapshot.book.day_end(snapshot.at.days_back(DAYS_OF_HISTORY)))
+    rows = rows.mutate(booked_at=_local_time(snapshot, rows.booked_at))
     return rows.select(
         "customer_id",
         "channel",
@@ -93,6 +94,19 @@ def transactions(snapshot: Snapshot) -> ibis.Table:
         "balance_after",
         booked_on=_.booked_at.date(),
     )
+
+
+def _local_time(snapshot: Snapshot, moment: Any) -> Any:
+    """Return an instant of the last 180 days as the clock of the book's time zone showed it: its date is the business day."""
+    book, at = snapshot.book, snapshot.at
+    first, *changes = utc_offsets(
+        book.manifest.facts.time_zone, book.day_end(at.days_back(DAYS_OF_HISTORY)), book.day_end(at.as_of)
+    )
+    local = moment + ibis.interval(seconds=int(first[1].total_seconds()))
+    for since, offset in changes:
+        later = moment + ibis.interval(seconds=int(offset.total_seconds()))
+        local = ibis.ifelse(moment >= since, later, local)
+    return local
 
 
 def recent_debits(snapshot: Snapshot) -> ibis.Table:
@@ -105,10 +119,10 @@ def recent_debits(snapshot: Snapshot) -> ibis.Table:
 
 
 def events(snapshot: Snapshot) -> ibis.Table:
-    """What the customer did or asked in the last 180 days; `occurred_on` its day (UTC)."""
+    """What the customer did or asked in the last 180 days; `occurred_on` its business day."""
     rows = snapshot.table("events")
     rows = rows.filter(_.occurred_at >= snapshot.book.day_end(snapshot.at.days_back(DAYS_OF_HISTORY)))
-    return rows.select("customer_id", "kind", occurred_on=_.occurred_at.date())
+    return rows.select("customer_id", "kind", occurred_on=_local_time(snapshot, rows.occurred_at).date())
 
 
 def applications(snapshot: Snapshot) -> ibis.Table:

@@ -85,5 +85,5 @@ def age_years(t: Any, at: At) -> Any:
     reason=("credit score at application was {value:.0f}", "申请时信用评分为{value:.0f}"),
 )
 def application_score(t: Any, at: At) -> Any:
-    """Outside credit score on the latest accepted application."""
-    return t.score.argmax(t.applied_at)
+    """Outside credit score on the latest accepted application that has one."""
+    return t.score.argmax(t.applied_at, where=(t.decision == "accepted") & t.score.notnull())

@@ -69,7 +69,7 @@ def build_panel(book: Book, *, as_of: date, only: Sequence[str] | None = None) -
     combined = [found for found in available if found.base == PANEL]
     frame = _run(snapshot, panel, combined)
     names = [found.name for found in wanted if found.name in frame.columns]
-    frame.insert(1, "as_of", pd.Timestamp(as_of))
+    frame.insert(1, "as_of", pd.Timestamp(as_of).as_unit("ms"))  # the unit that comes back from parquet
     return Panel(frame[["customer_id", "as_of", *names]].sort_values("customer_id", ignore_index=True), left_out)
 
 

@@ -119,7 +119,7 @@ def risky_share_90d(t: Any, at: At) -> Any:
     ),
 )
 def night_share_90d(t: Any, at: At) -> Any:
-    """Card and cash transactions booked between midnight and 6 (UTC) over all of them, in the last 90 days."""
+    """Card and cash transactions booked between midnight and 6 (the book's time) over all of them, in the last 90 days."""
     recent = t.channel.isin(("card", "atm")) & (t.booked_on > at.days_back(90))
     night = (recent & (t.booked_at.hour() < 6)).sum().cast("float64")
     return night / recent.sum().cast("float64").nullif(0)

@@ -29,7 +29,7 @@ def utilisation_now(t: Any, at: At) -> Any:
     reason=("used {value:.0%} of the credit limit over 6 months", "近6个月平均额度使用率{value:.0%}"),
 )
 def utilisation_6m(t: Any, at: At) -> Any:
-    """Balance over limit of the revolving loans, mean of the last six month ends; null without one."""
+    """Balances over limits of the revolving loans, both summed over the last six month ends; null without one."""
     revolving = (t.credit_limit > 0) & (t.months_ago < 6)
     return total(t.balance, revolving) / total(t.credit_limit, revolving).nullif(0)
 

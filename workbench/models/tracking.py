@@ -216,6 +216,8 @@ def promote(
     """
     if override is not None and not (override.strip() and author and author.strip()):
         raise ModelError("promote: an override needs a reason and its author.")
+    if _nothing_yet(tracking_uri):  # or the lock below would let a registry be made for nothing
+        raise ModelError(unknown("model", ref.partition("@")[0], []))
     with _locked(tracking_uri), _client(tracking_uri) as client:
         found = _resolve(client, ref, CANDIDATE, tracking_uri)
         metrics = client.get_run(found.run_id).data.metrics

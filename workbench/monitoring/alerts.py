@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from string import Formatter
+from typing import Any
 
 import pandas as pd
 
+from workbench.core.errors import ParameterError
 from workbench.monitoring.rules import SEVERITIES, Rule
 
 ALERT_COLUMNS = ["alert_id", "customer_id", "as_of", "severity", "rules", "reasons", "horizon_months"]
@@ -31,7 +34,7 @@ def raise_alerts(watched: pd.DataFrame, rules: Sequence[Rule], *, book: str, as_
     fired: dict[str, list[tuple[Rule, str]]] = {}
     for rule in by_severity:
         for row in watched.loc[rule.condition().holds(watched)].to_dict("records"):
-            fired.setdefault(row["customer_id"], []).append((rule, rule.reason.format_map(row)))
+            fired.setdefault(row["customer_id"], []).append((rule, _told(rule, row)))
     rows = [
         {
             "alert_id": f"{book}-{as_of:%Y%m%d}-{customer}",
@@ -52,6 +55,18 @@ def raise_alerts(watched: pd.DataFrame, rules: Sequence[Rule], *, book: str, as_
         .drop(columns="_rank")
         .reset_index(drop=True)
     )
+
+
+class _Teller(Formatter):
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return "not known" if pd.isna(value) else format(value, format_spec)
+
+
+def _told(rule: Rule, row: Mapping[Any, Any]) -> str:
+    try:
+        return _Teller().vformat(rule.reason, (), row)
+    except ValueError as error:
+        raise ParameterError(f"rule {rule.name!r}: reason {rule.reason!r} does not fit: {error}.") from None
 
 
 def count_by_severity(alerts: pd.DataFrame) -> dict[str, int]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from string import Formatter
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.core.conditions import Condition, compile_condition
-from workbench.core.errors import ParameterError
+from workbench.core.errors import ParameterError, unknown
 from workbench.core.yaml_files import load_params
 
 Severity = Literal["yellow", "orange", "red"]
@@ -31,6 +32,11 @@ class Rule(BaseModel):
     def condition(self, known: Iterable[str] | None = None) -> Condition:
         """Compile `when` with the rule's thresholds."""
         return compile_condition(self.when, known=known, thresholds=self.thresholds)
+
+    def columns(self) -> set[str]:
+        """Return the columns that the condition and the reason need."""
+        shown = (field for _text, field, _spec, _conversion in Formatter().parse(self.reason) if field)
+        return {*self.condition().columns, *shown}
 
 
 class RuleSet(BaseModel):
@@ -58,16 +64,32 @@ def load_rules(path: Path, *, known: Iterable[str]) -> list[Rule]:
     for rule in rules:
         try:
             rule.condition(columns)
-            rule.reason.format_map(dict.fromkeys(columns, 0.0))
+            rule.reason.format_map(_Zeros(columns))
+        except _UnknownColumnError as error:
+            raise ParameterError(f"{path}: rule {rule.name!r}: reason {rule.reason!r}: {error}") from None
         except ParameterError as error:
             raise ParameterError(f"{path}: rule {rule.name!r}: {error}") from None
-        except (KeyError, ValueError, IndexError) as error:
+        except (AttributeError, ValueError, IndexError) as error:
             raise ParameterError(f"{path}: rule {rule.name!r}: reason {rule.reason!r} does not fit: {error}.") from None
     return rules
+
+
+class _UnknownColumnError(ParameterError):
+    pass
+
+
+class _Zeros(dict[str, float]):
+    """A row of zeros to try a reason on."""
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        super().__init__(dict.fromkeys(columns, 0.0))
+
+    def __missing__(self, name: str) -> float:
+        raise _UnknownColumnError(unknown("column", name, self))
 
 
 def usable_rules(rules: Iterable[Rule], columns: Iterable[str]) -> tuple[list[Rule], dict[str, list[str]]]:
     """Return the rules whose columns are all there, and the others with the columns that they lack."""
     there, rules = set(columns), list(rules)
-    lacking = {rule.name: sorted(rule.condition().columns - there) for rule in rules}
+    lacking = {rule.name: sorted(rule.columns() - there) for rule in rules}
     return [rule for rule in rules if not lacking[rule.name]], {name: gaps for name, gaps in lacking.items() if gaps}

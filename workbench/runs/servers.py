@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from workbench.core.errors import InputError
 from workbench.core.workspace import Workspace
 from workbench.models.tracking_app import TOKEN_VARIABLE
@@ -68,7 +70,8 @@ def serve_mlflow(workspace: Workspace, *, port: int, say: Callable[[str], None])
         *("--artifacts-destination", Path(workspace.mlruns).as_uri()),
         *("--app-name", "workbench-token"),
     ]
-    return _stay(command, workspace.root, {TOKEN_VARIABLE: token})
+    jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # eight processes for features that nobody here uses
+    return _stay(command, workspace.root, {TOKEN_VARIABLE: token, **jobs})
 
 
 def _stay(command: list[str], folder: Path, variables: dict[str, str]) -> int:
@@ -78,8 +81,11 @@ def _stay(command: list[str], folder: Path, variables: dict[str, str]) -> int:
         return child.wait()
     finally:
         if child.poll() is None:
+            family = psutil.Process(child.pid).children(recursive=True)
             child.terminate()
             try:
                 child.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 child.kill()
+            for left in psutil.wait_procs(family, timeout=3)[1]:  # which the server did not end itself
+                left.kill()

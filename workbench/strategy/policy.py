@@ -75,7 +75,11 @@ def usable_rows(policy: Sequence[PolicyRow], columns: Iterable[str]) -> tuple[li
     there = set(columns)
     gaps = [sorted(compile_condition(row.when, thresholds=row.thresholds).columns - there) for row in policy]
     usable = [row for row, gap in zip(policy, gaps, strict=True) if not gap]
-    return usable, {row.action: gap for row, gap in zip(policy, gaps, strict=True) if gap}
+    lacking: dict[str, list[str]] = {}
+    for row, gap in zip(policy, gaps, strict=True):
+        if gap:
+            lacking[row.action] = sorted({*gap, *lacking.get(row.action, [])})
+    return usable, lacking
 
 
 def propose(alerted: pd.DataFrame, policy: Sequence[PolicyRow], *, as_of: date) -> pd.DataFrame:
@@ -89,8 +93,8 @@ def propose(alerted: pd.DataFrame, policy: Sequence[PolicyRow], *, as_of: date) 
     Returns
     -------
     DataFrame
-        `ACTION_COLUMNS` in the order of `alerted`; `new_limit` only for a cut, never below the balance; every status is
-        `proposed`: nothing here acts.
+        `ACTION_COLUMNS` in the order of `alerted`; `new_limit` only for a cut, never below the balance nor above
+        the present limit; every status is `proposed`: nothing here acts.
     """
     chosen = pd.Series(-1, index=alerted.index)
     for number, row in enumerate(policy):
@@ -118,4 +122,5 @@ def propose(alerted: pd.DataFrame, policy: Sequence[PolicyRow], *, as_of: date) 
 def _new_limit(alert: dict[Any, Any], row: PolicyRow | None) -> float:
     if row is None or row.limit_factor is None:
         return float("nan")
-    return round(float(np.fmax(alert["credit_limit"] * row.limit_factor, alert["balance"])), 2)
+    cut = np.fmax(alert["credit_limit"] * row.limit_factor, alert["balance"])
+    return round(float(np.fmin(cut, alert["credit_limit"])), 2)
