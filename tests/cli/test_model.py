@@ -1,0 +1,185 @@
+"""`workbench model`, `score` and `report open` on the small lender."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from workbench.runs.pipeline import has_champion
+
+from ..commands import Finished, published
+from ..pipeline import LAST, Lender
+
+Typed = Callable[..., Finished]
+pytestmark = pytest.mark.slow
+NAMES = ["customer_id", "as_of", "score", "pd", "grade", "reason_codes", "reasons", "model", "version"]
+
+
+@pytest.fixture(scope="module")
+def panel(lender: Lender) -> pd.DataFrame:
+    return pd.read_parquet(lender.folder("20_indicators") / "panel.parquet")
+
+
+def score(
+    typed: Typed, lender: Lender, source: Path, target: Path, model: str = "demo_scorecard@candidate"
+) -> Finished:
+    return typed("score", "--model", model, "--input", source, "--output", target, home=lender.home)
+
+
+def test_score_of_csv_and_parquet_is_the_same(
+    lender: Lender, panel: pd.DataFrame, typed: Typed, tmp_path: Path
+) -> None:
+    panel.to_parquet(tmp_path / "in.parquet")
+    panel.to_csv(tmp_path / "in.csv", index=False)
+    for source, target in [("parquet", "parquet"), ("parquet", "csv"), ("csv", "pq.parquet")]:
+        done = score(typed, lender, tmp_path / f"in.{source}", tmp_path / f"out-{source}.{target}")
+        assert done.code == 0, done.err
+        assert f"{len(panel):,} rows scored by demo_scorecard version 1" in done.out
+    stored = pd.read_parquet(tmp_path / "out-parquet.parquet")
+    assert list(stored.columns) == NAMES
+    assert list(stored["customer_id"]) == list(panel["customer_id"])
+    text = pd.read_csv(tmp_path / "out-parquet.csv", dtype={"customer_id": "str"})
+    from_text = pd.read_parquet(tmp_path / "out-csv.pq.parquet")
+    for name in ("score", "pd"):
+        pd.testing.assert_series_equal(text[name], stored[name], check_exact=True)
+        pd.testing.assert_series_equal(from_text[name], stored[name], check_exact=True)
+    assert list(text["grade"]) == list(stored["grade"]) == list(from_text["grade"])
+    assert [list(codes) for codes in stored["reason_codes"]] == [list(codes) for codes in from_text["reason_codes"]]
+    assert list(text["reasons"].fillna("")) == ["; ".join(reasons) for reasons in stored["reasons"]]
+    kept = pd.read_parquet(lender.home / "data/books/demo/scores/demo_scorecard/v1" / f"{LAST}.parquet")
+    expected = stored.set_index("customer_id").loc[kept["customer_id"], "score"]
+    assert list(expected) == list(kept["score"])  # the scores of the monitoring stage
+
+
+def test_a_row_alone_scores_as_in_the_crowd(lender: Lender, panel: pd.DataFrame, typed: Typed, tmp_path: Path) -> None:
+    panel.to_parquet(tmp_path / "all.parquet")
+    score(typed, lender, tmp_path / "all.parquet", tmp_path / "scored.parquet")
+    everyone = pd.read_parquet(tmp_path / "scored.parquet")
+    for row in (0, len(panel) // 2, len(panel) - 1):
+        for kind, write in (("parquet", pd.DataFrame.to_parquet), ("csv", pd.DataFrame.to_csv)):
+            write(panel.iloc[[row]], tmp_path / f"one.{kind}", index=False)
+            done = score(typed, lender, tmp_path / f"one.{kind}", tmp_path / "one-scored.parquet")
+            assert done.code == 0, done.err
+            alone = pd.read_parquet(tmp_path / "one-scored.parquet")
+            for name in NAMES[2:5]:
+                assert alone[name].tolist() == everyone[name].iloc[[row]].tolist(), (row, kind, name)
+            assert list(alone["reasons"].iloc[0]) == list(everyone["reasons"].iloc[row])
+
+
+def refused(done: Finished, target: Path, *words: str) -> None:
+    assert done.code == 2, done.err
+    for word in words:
+        assert word in done.message()
+    assert not target.exists()
+
+
+def test_bad_input_to_score(lender: Lender, panel: pd.DataFrame, typed: Typed, tmp_path: Path) -> None:
+    before, target = published(lender.home), tmp_path / "out.csv"
+    card = json.loads(typed("model", "show", "demo_scorecard@1", "--json", home=lender.home).out)
+    number = next(name for name, kind in card["inputs"].items() if kind == "number")
+    source = tmp_path / "in.csv"
+
+    panel.drop(columns=number).to_csv(source, index=False)
+    refused(score(typed, lender, source, target), target, f"the input has no column '{number}'", "It reads:")
+    panel.drop(columns=number).assign(**{number + "x": 1.0}).to_csv(source, index=False)
+    refused(score(typed, lender, source, target), target, f"Did you mean '{number}x'?")
+    panel.assign(**{number: "many"}).to_csv(source, index=False)
+    refused(score(typed, lender, source, target), target, number, "many")
+    refused(score(typed, lender, tmp_path / "none.csv", target), target, "none.csv: no such file")
+    (tmp_path / "in.xlsx").write_bytes(b"x")
+    refused(score(typed, lender, tmp_path / "in.xlsx", target), target, "expected .parquet or .csv")
+    (tmp_path / "in.parquet").write_bytes(b"no parquet")
+    refused(score(typed, lender, tmp_path / "in.parquet", target), target, "in.parquet: cannot be read")
+    (tmp_path / "empty.csv").write_bytes(b"")
+    refused(score(typed, lender, tmp_path / "empty.csv", target), target, "empty.csv: cannot be read")
+    (tmp_path / "latin.csv").write_bytes(b"customer_id,x\n\xe9\xff,1\n")
+    refused(score(typed, lender, tmp_path / "latin.csv", target), target, "latin.csv: cannot be read")
+    refused(score(typed, lender, tmp_path, target), target, "expected .parquet or .csv")
+
+    panel.to_csv(source, index=False)
+    refused(score(typed, lender, source, target, "demo_scorcard"), target, "Did you mean 'demo_scorecard'?")
+    refused(score(typed, lender, source, target, "demo_scorecard@9"), target, "unknown version '9'")
+    refused(score(typed, lender, source, target, "demo_scorecard@champoin"), target, "unknown alias 'champoin'")
+    refused(score(typed, lender, source, target, "demo_anomaly@candidate"), target, "expected a scorecard")
+    target.write_text("old\n")
+    assert score(typed, lender, tmp_path / "none.csv", target).code == 2
+    assert target.read_text() == "old\n"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert published(lender.home) == before
+
+
+def test_a_file_without_rows(lender: Lender, panel: pd.DataFrame, typed: Typed, tmp_path: Path) -> None:
+    panel.head(0).to_parquet(tmp_path / "in.parquet")
+    done = score(typed, lender, tmp_path / "in.parquet", tmp_path / "out.csv")
+    assert done.code == 0, done.err
+    assert (tmp_path / "out.csv").read_text() == ",".join(NAMES) + "\n"
+
+
+def test_model_list_and_show(lender: Lender, typed: Typed) -> None:
+    rows = json.loads(typed("model", "list", "--json", home=lender.home).out)
+    assert [(row["model"], row["version"], row["kind"]) for row in rows] == [
+        ("demo_anomaly", 1, "anomaly"),
+        ("demo_scorecard", 1, "scorecard"),
+    ]
+    assert "demo_scorecard" in typed("model", "list", home=lender.home).out
+    card = json.loads(typed("model", "show", "demo_scorecard@candidate", "--json", home=lender.home).out)
+    assert card["version"] == 1
+    assert card["params"]["book"] == "demo"
+    assert 0 < card["metrics"]["gini_out_of_time"] < 1
+    assert card["target"]["window_months"] == 12
+    text = typed("model", "show", "demo_scorecard@1", home=lender.home).out
+    assert "gini_out_of_time" in text
+    done = typed("model", "show", "demo_scorecard@2", home=lender.home)
+    assert done.code == 2
+    assert "unknown version '2'. Known: 1" in done.message()
+
+
+def test_report_open_prints_the_page(lender: Lender, typed: Typed) -> None:
+    page = lender.folder("60_risk_report") / "60_risk_report.html"
+    assert typed("report", "open", "--book", "demo", "--print", home=lender.home).out == f"{page}\n"
+    alerts = typed("report", "open", "--book", "demo", "--notebook", "40_monitoring", "--print", home=lender.home)
+    assert alerts.out == f"{lender.folder('40_monitoring') / '40_monitoring.html'}\n"
+    other = typed("report", "open", "--book", "demo", "--as-of", "2025-08-31", "--print", home=lender.home)
+    assert other.code == 2
+    assert "not run yet" in other.message()
+
+
+def test_gates_that_fail_make_no_champion_until_somebody_says_so(lender: Lender, typed: Typed) -> None:
+    """The last here: it changes the registry."""
+    gates = lender.home / "params" / "gates.yaml"
+    kept = gates.read_text("utf-8")
+    assert not has_champion(lender.workspace, "demo_anomaly")
+    strict = kept.replace("reference_rows: {min: 200}", "reference_rows: {min: 1000000}")
+    assert strict != kept
+    gates.write_text(strict, "utf-8")
+    promote = ("model", "promote", "demo_anomaly")
+    try:
+        done = typed(*promote, home=lender.home)
+        assert done.code == 2
+        assert "demo_anomaly@1 failed 1 of 2 gates: reference_rows:" in done.message()
+        assert "expected >= 1e+06: failed" in done.message()
+        assert typed(*promote, "--override", "a trial", home=lender.home).code == 2  # nobody says so
+        assert typed(*promote, "--override", " ", "--author", "I", home=lender.home).code == 2  # no reason
+        assert not has_champion(lender.workspace, "demo_anomaly")
+        done = typed(*promote, "--override", "a trial run", "--author", "Ana Lima", "--json", home=lender.home)
+        assert done.code == 0, done.err
+        assert [(row["name"], row["passed"]) for row in json.loads(done.out)] == [
+            ("reference_rows", False),
+            ("features", True),
+        ]
+    finally:
+        gates.write_text(kept, "utf-8")
+    assert has_champion(lender.workspace, "demo_anomaly")
+    approval = json.loads(typed("model", "show", "demo_anomaly", "--json", home=lender.home).out)["approval"]
+    assert (approval["override"], approval["author"], approval["failed"]) == ("a trial run", "Ana Lima", "1")
+    assert approval["promoted_at"]
+    done = typed(*promote, home=lender.home)  # now the gates are as they were, and it passes them
+    assert done.code == 0, done.err
+    assert done.out.endswith("demo_anomaly: champion\n")
+    approval = json.loads(typed("model", "show", "demo_anomaly", "--json", home=lender.home).out)["approval"]
+    assert approval["failed"] == "0"
+    assert "override" not in approval

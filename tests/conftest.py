@@ -1,0 +1,142 @@
+"""What tests of several packages share.
+
+Fixtures, all of the session (each xdist worker has its own):
+
+- `new_workspace()` returns a fresh workspace: a temporary folder with copies of the project's `params/` and `notebooks/`.
+- `workspace` is one such workspace; tests that write into it use names of their own.
+- `small_book` is the book `small` in `workspace`: 400 customers, 33 months, seed 7, 2023-01-01 to 2025-09-30. Read only.
+- `make_book(tables, **facts)` stores hand-made frames, by table name, as a new book in `workspace` and opens it; a column
+  that a frame lacks is null, `known_at` is by default the first instant of the year 2000.
+- `lender` is a workspace in which `workbench demo` has run (pipeline.py); its tests share one xdist worker.
+- `real_data` is the folder of the real data sets; a test that asks for it skips where it is absent.
+- `aart_book` is the real auto loan book `aart` in `workspace`.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from workbench.book.book import Book
+from workbench.book.frames import canonical_table
+from workbench.book.readers import import_book
+from workbench.book.simulated import simulate_book
+from workbench.book.store import BookFacts, store_book
+from workbench.core.workspace import Workspace, open_workspace
+
+from .pipeline import lender
+
+__all__ = ["lender"]
+
+ROOT = Path(__file__).resolve().parent.parent
+LONG_AGO = pd.Timestamp(2000, 1, 1)
+SMALL = {"customers": 400, "months": 33, "seed": 7}
+
+
+@pytest.fixture(scope="session")
+def new_workspace(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Workspace]:
+    """Return a function that makes a workspace; keywords are settings, as flags."""
+
+    def make(**flags: Any) -> Workspace:
+        folder = tmp_path_factory.mktemp("workspace")
+        for name in ("params", "notebooks"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("WORKBENCH_HOME", raising=False)
+            return open_workspace(folder, flags={"threads": 1, "real_data": str(_real_data()), **flags})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def workspace(new_workspace: Callable[..., Workspace]) -> Workspace:
+    """Return the workspace that most tests share."""
+    return new_workspace()
+
+
+@pytest.fixture(scope="session")
+def small_book(workspace: Workspace) -> Book:
+    """Return a small simulated book."""
+    simulate_book(workspace, "small", **SMALL)
+    return Book.open(workspace, "small")
+
+
+@pytest.fixture(scope="session")
+def make_book(workspace: Workspace) -> Callable[..., Book]:
+    """Return a function that stores hand-made tables as a book."""
+    numbers = itertools.count(1)
+
+    def make(
+        tables: Mapping[str, pd.DataFrame],
+        *,
+        name: str = "",
+        first_day: date = date(2023, 1, 1),
+        last_day: date = date(2025, 12, 31),
+        within: Workspace = workspace,
+        **facts: Any,
+    ) -> Book:
+        name = name or f"made-{next(numbers)}"
+
+        def write(out: Path) -> BookFacts:
+            for table, frame in tables.items():
+                known = frame if "known_at" in frame.columns else frame.assign(known_at=LONG_AGO)
+                pq.write_table(canonical_table(table, known), out / f"{table}.parquet")
+            return BookFacts(first_day=first_day, last_day=last_day, **facts)
+
+        store_book(within, name, write)
+        return Book.open(within, name)
+
+    return make
+
+
+def _real_data() -> Path:
+    return (ROOT / os.environ.get("WORKBENCH_REAL_DATA", "../shared/data")).resolve()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of the real data sets, or skip."""
+    folder = _real_data()
+    if not (folder / "aart_auto_loans").is_dir():
+        pytest.skip(f"real data: {folder} has no aart_auto_loans; set WORKBENCH_REAL_DATA to the folder that has it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def aart_book(workspace: Workspace, real_data: Path) -> Book:
+    """Return the real auto loan book."""
+    import_book(workspace, "aart")
+    return Book.open(workspace, "aart")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file on one worker, and all files that ask for the costly `lender` on one as well.
+
+    `--dist loadgroup` would do it by marks, but groups nothing under pytest 9.2: pytest-xdist issue 1386.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        """Sends a file, or all files of the lender, to one worker."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "lender" if "lender: Lender" in _text(ROOT / file) else file
+
+    return ByFile(config, log)
+
+
+@functools.cache
+def _text(path: Path) -> str:
+    return path.read_text("utf-8")

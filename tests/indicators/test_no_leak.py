@@ -1,0 +1,162 @@
+"""No leak: whatever is deleted or scrambled after `as_of`, the panel at `as_of` is the same to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from workbench.book.book import Book
+from workbench.book.frames import canonical_table
+from workbench.book.portfolio import monthly_portfolio
+from workbench.book.schema import TABLES
+from workbench.book.store import BookFacts, store_book
+from workbench.core.dates import month_end
+from workbench.indicators.panel import build_panel
+
+AS_OF = date(2024, 6, 30)
+Tables = dict[str, pd.DataFrame]
+
+
+def stored(book: Book) -> Tables:
+    """Return every stored row of a book; money as float64, which holds cents exactly."""
+    tables = {}
+    for name in sorted(book.tables):
+        frame = pd.read_parquet(book.folder / f"{name}.parquet")
+        money = [column.name for column in TABLES[name].columns if column.dtype == "money"]
+        dates = [column.name for column in TABLES[name].columns if column.dtype == "date"]
+        frame = frame.astype(dict.fromkeys(money, "float64"))
+        tables[name] = frame.assign(**{column: pd.to_datetime(frame[column]) for column in dates})
+    return tables
+
+
+def store(book: Book, name: str, tables: Tables) -> Book:
+    def write(out: Path) -> BookFacts:
+        for table, frame in tables.items():
+            pq.write_table(canonical_table(table, frame), out / f"{table}.parquet")
+        return book.manifest.facts
+
+    store_book(book.workspace, name, write)
+    return Book.open(book.workspace, name)
+
+
+def later(book: Book, table: str, frame: pd.DataFrame, as_of: date) -> pd.Series:
+    """Return the rows that happen, or become known, after `as_of`."""
+    end, schema = pd.Timestamp(book.day_end(as_of)), TABLES[table]
+    found = frame["known_at"] >= end
+    if schema.occurred is not None:
+        by_instant = schema.column(schema.occurred).dtype == "timestamp"
+        moment = frame[schema.occurred]
+        found |= (moment >= end) if by_instant else (moment > pd.Timestamp(as_of))
+    return found
+
+
+def later_dates(book: Book, table: str, frame: pd.DataFrame, as_of: date) -> dict[str, pd.Series]:
+    """Return, by dated column, the rows in which it lies after `as_of`."""
+    found = {}
+    for column in TABLES[table].columns:
+        if column.dated:
+            last = (
+                pd.Timestamp(as_of)
+                if column.dtype == "date"
+                else pd.Timestamp(book.day_end(as_of)) - pd.Timedelta("1us")
+            )
+            found[column.name] = frame[column.name] > last
+    return found
+
+
+def deleted(book: Book, tables: Tables, as_of: date) -> Tables:
+    """Return the tables without anything after `as_of`."""
+    result = {}
+    for name, frame in tables.items():
+        kept = frame.loc[~later(book, name, frame, as_of)].copy()
+        for column, rows in later_dates(book, name, kept, as_of).items():
+            kept[column] = kept[column].mask(rows)
+        if name == "loans":
+            kept["close_reason"] = kept["close_reason"].where(
+                kept["closed_on"].notna() | kept["written_off_on"].notna()
+            )
+        for column in book.manifest.facts.current_only.get(name, []):
+            kept[column] = None
+        result[name] = kept
+    return result
+
+
+def scrambled(book: Book, tables: Tables, as_of: date) -> Tables:
+    """Return the tables with other values, dates and `current_only` columns wherever they lie after `as_of`."""
+    draw = np.random.default_rng(5)
+    result = {}
+    for name, frame in tables.items():
+        frame, schema = frame.reset_index(drop=True), TABLES[name]
+        rows = np.flatnonzero(later(book, name, frame, as_of))
+        for column in schema.columns:
+            if column.name in schema.key or column.name == schema.occurred:
+                continue
+            values = frame[column.name].to_numpy(copy=True)
+            values[rows] = values[draw.permutation(rows)]
+            if column.dtype in ("money", "float"):
+                values[rows] = -3 * values[rows] + 1
+            frame[column.name] = values
+        if schema.occurred is not None:  # what becomes known later may well have happened earlier
+            unknown = frame["known_at"] >= pd.Timestamp(book.day_end(as_of))
+            frame.loc[unknown, schema.occurred] -= pd.Timedelta(days=100)
+        for column, dated in later_dates(book, name, frame, as_of).items():
+            days = pd.to_timedelta(draw.integers(0, 400, int(dated.sum())), unit="D")
+            frame.loc[dated, column] = (frame.loc[dated, column] + days).to_numpy()
+        if name == "loans":
+            ending = later_dates(book, name, frame, as_of)["closed_on"]
+            frame.loc[ending, "close_reason"] = draw.choice(["sold", "written_off", "repaid"], int(ending.sum()))
+        for column in book.manifest.facts.current_only.get(name, []):
+            frame[column] = frame[column].to_numpy()[draw.permutation(len(frame))]
+        result[name] = frame
+    return result
+
+
+@pytest.fixture(params=["small_book", pytest.param("aart_book", marks=pytest.mark.real_data)])
+def book(request: pytest.FixtureRequest) -> Book:
+    found: Book = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.mark.parametrize("change", [deleted, scrambled])
+def test_what_comes_later_changes_nothing(change: Callable[[Book, Tables, date], Tables], book: Book) -> None:
+    as_of = AS_OF if book.name == "small" else date(2018, 9, 30)
+    tables = stored(book)
+    other = store(book, f"{book.name}-{change.__name__}", change(book, tables, as_of))
+    assert other.manifest.generation != book.manifest.generation
+
+    panel = build_panel(book, as_of=as_of)
+    assert len(panel.frame) > 100
+    pd.testing.assert_frame_equal(build_panel(other, as_of=as_of).frame, panel.frame, check_exact=True)
+    pd.testing.assert_frame_equal(monthly_portfolio(other, as_of=as_of), monthly_portfolio(book, as_of=as_of))
+    # and it is a change: three months on, the same customers look different
+    after, names = month_end(as_of, months=3), ["exposure", "months_since_late"]
+    now_other, now = (build_panel(found, as_of=after, only=names).frame for found in (other, book))
+    assert not now_other.equals(now)
+
+
+def test_rewritten_without_its_truth_the_book_gives_the_same_panel(small_book: Book) -> None:
+    assert (small_book.folder / "truth" / "latent.parquet").exists()
+    plain = store(small_book, "small-plain", stored(small_book))
+    assert not (plain.folder / "truth").exists()
+    pd.testing.assert_frame_equal(
+        build_panel(plain, as_of=AS_OF).frame, build_panel(small_book, as_of=AS_OF).frame, check_exact=True
+    )
+
+
+def test_the_small_book_has_everything_that_may_leak(small_book: Book) -> None:
+    tables = stored(small_book)
+    for name, frame in tables.items():
+        rows = later(small_book, name, frame, AS_OF)
+        assert 0 < rows.sum() < len(frame), name
+    closed = later_dates(small_book, "loans", tables["loans"], AS_OF)
+    opened = tables["loans"]["opened_on"] <= pd.Timestamp(AS_OF)
+    assert (closed["closed_on"] & opened).any()
+    versions = tables["customers"].loc[later(small_book, "customers", tables["customers"], AS_OF), "customer_id"]
+    assert versions.isin(tables["customers"].loc[tables["customers"]["known_at"] < "2024-06-30", "customer_id"]).any()
+    assert small_book.manifest.facts.current_only["customers"]
