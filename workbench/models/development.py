@@ -94,12 +94,13 @@ def modelling_set(
     Returns
     -------
     DataFrame
-        The sample's columns, `part` (one of `PARTS`) and the indicators.
+        The sample's columns (the exposure being the indicator), `part` (one of `PARTS`) and the indicators.
     """
     panels = [
         load_panel(book, as_of=day.date()).frame for day in sampled.frame["as_of"].drop_duplicates().sort_values()
     ]
-    rows = sampled.frame.merge(
+    # the panel has the exposure as an indicator: with both, neither would keep its name
+    rows = sampled.frame.drop(columns="exposure").merge(
         pd.concat(panels, ignore_index=True), on=["customer_id", "as_of"], how="left", validate="1:1"
     )
     dates = sorted(rows["as_of"].unique())

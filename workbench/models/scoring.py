@@ -14,7 +14,7 @@ from workbench.core.errors import InputError, ModelError
 from workbench.core.files import whole_file
 from workbench.core.workspace import Workspace
 from workbench.models.scorecard import Scorecard
-from workbench.models.tracking import ModelVersion, load_model
+from workbench.models.tracking import ModelVersion, list_models, load_model
 
 SCORE_COLUMNS = ["customer_id", "model", "version", "as_of", "score", "pd", "grade"]
 
@@ -29,17 +29,24 @@ def load_scorecard(workspace: Workspace, ref: str) -> tuple[Scorecard, ModelVers
     """
     standing = "champion"
     if "@" not in ref:
-        try:
-            model, version = load_model(f"{ref}@champion", tracking_uri=workspace.mlflow_uri)
-        except ModelError:
-            model, version = load_model(f"{ref}@candidate", tracking_uri=workspace.mlflow_uri)
+        if not _has_champion(
+            ref, workspace
+        ):  # a champion that cannot be read is an error, not a reason for another model
             standing = "candidate, not approved"
+        alias = standing.partition(",")[0]
+        model, version = load_model(f"{ref}@{alias}", tracking_uri=workspace.mlflow_uri)
     else:
         model, version = load_model(ref, tracking_uri=workspace.mlflow_uri)
         standing = ref.partition("@")[2]
     if not isinstance(model, Scorecard):
         raise ModelError(f"model {ref}: found a model of kind {model.kind!r}, expected a scorecard.")
     return model, version, standing
+
+
+def _has_champion(name: str, workspace: Workspace) -> bool:
+    versions = list_models(tracking_uri=workspace.mlflow_uri)
+    aliases = versions.loc[versions["model"] == name, "aliases"]
+    return any("champion" in found.split(", ") for found in aliases)
 
 
 def score_panel(scorecard: Scorecard, version: ModelVersion, panel: pd.DataFrame) -> pd.DataFrame:
@@ -58,6 +65,15 @@ def score_panel(scorecard: Scorecard, version: ModelVersion, panel: pd.DataFrame
             "reasons": scored["reasons"],
         }
     )
+
+
+def mark_defaulted(scored: pd.DataFrame, *, bad_dpd: int, worst_grade: str) -> pd.DataFrame:
+    """Return `scored` (pd, grade, dpd_now, ...) with PD = 1 and the worst grade for customers who are already bad.
+
+    They are no part of the PD's sample: their model PD means nothing.
+    """
+    bad = scored["dpd_now"] >= bad_dpd
+    return scored.assign(pd=scored["pd"].mask(bad, 1.0), grade=scored["grade"].mask(bad, worst_grade))
 
 
 def keep_scores(book: Book, scores: pd.DataFrame) -> list[Path]:
