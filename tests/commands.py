@@ -18,7 +18,10 @@ import nbformat
 import psutil
 import pytest
 
+from workbench.book.store import current_generation
 from workbench.cli import main
+from workbench.core import outputs
+from workbench.core.workspace import Workspace
 
 WORKBENCH = Path(sys.executable).with_name("workbench")
 RESERVED = 'book: str = ""  # given by the run\nas_of: str = ""  # too\noutput_dir: str = ""  # too\n'
@@ -190,6 +193,12 @@ def write_notebook(folder: Path, name: str, *cells: str, parameters: str | None 
     path = folder / f"{name}.ipynb"
     path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=made, metadata=metadata)), "utf-8")
     return path
+
+
+def current_folder(workspace: Workspace, notebook: str, *, book: str, as_of: str) -> Path | None:
+    """Return the folder of the notebook's current run on the present data of the book, or None."""
+    generation = current_generation(workspace, book)[1].generation
+    return outputs.current_run(workspace, notebook, book=book, as_of=as_of, generation=generation)
 
 
 def files(folder: Path) -> dict[str, str]:

@@ -14,11 +14,10 @@ from typing import Any
 
 import pytest
 
-from workbench.core import outputs
 from workbench.core.workspace import Workspace, open_workspace
 from workbench.runs.pipeline import STAGES
 
-from .commands import Finished, shell
+from .commands import Finished, current_folder, shell
 
 ROOT = Path(__file__).resolve().parent.parent
 LENDER = ("--customers", "1000", "--months", "33", "--seed", "7")
@@ -43,7 +42,7 @@ class Lender:
 
     def folder(self, notebook: str) -> Path:
         """Return the folder of the notebook's current run."""
-        found = outputs.current_run(self.workspace, notebook, book="demo", as_of=LAST)
+        found = current_folder(self.workspace, notebook, book="demo", as_of=LAST)
         assert found is not None, f"{notebook} has no current run"
         return found
 

@@ -18,7 +18,7 @@ import nbformat
 import pytest
 
 from .commands import left, running
-from .pipeline import ALONE, Lender
+from .pipeline import ALONE, LAST, Lender
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NOTEBOOK = "60_risk_report"
@@ -95,14 +95,14 @@ def test_the_risk_report_runs_in_jupyterlab(lender: Lender, watched: Watched, tm
         page = watched.page
         page.goto(f"{root}/lab/tree/notebooks/{NOTEBOOK}.ipynb?token={token}", timeout=60_000)
         page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
-        page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)
+        page.wait_for_selector("text=/Python 3.*[|] Idle/", timeout=60_000)  # the kernel is there
         page.click('.lm-MenuBar-item:has-text("Run")')
         page.click('.lm-Menu-item[data-command="runmenu:run-all"]')
         end = time.monotonic() + 120
         while not all(cell.execution_count for cell in code_cells(path)):
             assert not errors(path)
             assert time.monotonic() < end, "the notebook is not done"
-            page.wait_for_timeout(1000)
+            page.wait_for_timeout(500)
             page.keyboard.press("Control+s")
         page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)
         page.keyboard.press("Control+s")
@@ -121,7 +121,7 @@ def test_the_risk_report_runs_in_jupyterlab(lender: Lender, watched: Watched, tm
         assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
         assert watched.asked == {"127.0.0.1"}
         # what a person runs here is what papermill ran
-        list_path = lender.home / "reports" / "interactive" / NOTEBOOK / "high_risk.csv"
+        list_path = lender.home / "reports" / "interactive" / "demo" / LAST / NOTEBOOK / "high_risk.csv"
         assert list_path.read_bytes() == (lender.folder(NOTEBOOK) / "high_risk.csv").read_bytes()
         # and with the server, the kernel goes
         family = started.family()

@@ -199,7 +199,7 @@ def test_days_end_at_midnight_of_the_book(paid_at: str, dpd: int, make_book: Mak
 
 def test_several_days_at_once_equal_each_alone(make_book: MakeBook) -> None:
     book = one_loan(make_book, [("2024-03-20", 800), ("2024-06-30 23:59:59", 700)])
-    days = month_ends(date(2024, 1, 1), date(2024, 9, 30))
+    days = [date(2024, 2, 29), date(2024, 5, 31), date(2024, 9, 30)]
     together = performance(book, as_of=date(2024, 9, 30), days=days).order_by("month_end").to_pandas()
     assert [(int(r.dpd), float(r.arrears)) for r in together.itertuples()] == [at(book, day) for day in days]
 
@@ -233,9 +233,16 @@ def test_a_loaded_performance_answers_for_its_month_ends(monthly_book: Book) -> 
     rows = performance(monthly_book, as_of=date(2024, 2, 29), days=[date(2024, 1, 31), date(2024, 2, 29)])
     found = rows.order_by("month_end").to_pandas()
     assert found["dpd"].tolist() == [0, 14]
-    assert found["arrears"].astype(float).tolist() == [0, 70]
+    assert found["arrears"].isna().all()  # a month's shortfall says nothing of the months before
     assert found["balance"].astype(float).tolist() == [900, 950]
     assert found["credit_limit"].astype(float).tolist() == [3000, 2500]
+
+
+def test_between_month_ends_the_last_one_stands_and_before_them_nothing_is_said(monthly_book: Book) -> None:
+    days = [date(2023, 12, 31), date(2024, 2, 28), date(2024, 3, 15)]
+    rows = performance(monthly_book, as_of=days[-1], days=days).order_by("month_end").to_pandas()
+    assert rows["dpd"].fillna(-1).tolist() == [-1, 0, 14]
+    assert rows["balance"].astype(float).fillna(-1).tolist() == [-1, 900, 950]
 
 
 def test_a_book_with_neither_says_what_it_lacks(make_book: MakeBook) -> None:

@@ -25,6 +25,5 @@ def tiny(new_workspace: Callable[..., Workspace]) -> Path:
     write_notebook(made.notebooks, "93_wrong_line", "1 + 1", parameters="book: str = ")
     write_notebook(made.notebooks, "94_untyped", "1 + 1", parameters="top = 3")
     write_notebook(made.notebooks, "95_dies", "import os", "os._exit(1)")
-    write_notebook(made.notebooks, "96_syntax", "x ==")
     (made.notebooks / "97_text.ipynb").write_text("no notebook\n", "utf-8")
     return made.root

@@ -163,7 +163,6 @@ def _unpublished(home: Path, before: dict[str, str], notebook: str) -> Path:
     [
         ("91_raises", ["ValueError: the sum is off by 3"]),
         ("95_dies", ["Kernel died"]),
-        ("96_syntax", ["SyntaxError"]),
     ],
 )
 def test_a_notebook_that_raises(notebook: str, words: list[str], tiny: Path, typed: Typed) -> None:

@@ -21,7 +21,10 @@ Value = float | None
 
 @dataclass
 class Customer:
-    """What is known of one customer at a date; `months` are its loans at month ends, `ago` 0 being the date itself."""
+    """What is known of one customer at a date.
+
+    `months` are its loans at month ends, `ago` 0 being the last one up to the date; a date inside a month has `ago` -1.
+    """
 
     as_of: date
     standing: Row = field(default_factory=dict)
@@ -37,11 +40,19 @@ class Customer:
 
     @property
     def open_now(self) -> list[Row]:
-        return [row for row in self.months if row["ago"] == 0 and row["open"]]
+        return [row for row in self.months if row["month_end"] == self.as_of and row["open"]]
 
     @property
     def year(self) -> list[Row]:
-        return [row for row in self.months if row["ago"] < 12 and (row["open"] or row["written_off"])]
+        return [row for row in self.months if 0 <= row["ago"] < 12 and (row["open"] or row["written_off"])]
+
+    def months_back(self, months: int) -> date:
+        """Return the same day `months` earlier; a month end stays one, a day that is missing becomes the month's last."""
+        index = self.as_of.year * 12 + self.as_of.month - 1 - months
+        first = date(index // 12, index % 12 + 1, 1)
+        last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        ends_month = (self.as_of + timedelta(days=1)).day == 1
+        return last if ends_month else min(last, first + timedelta(days=self.as_of.day - 1))
 
 
 def total(rows: list[Row], column: str) -> Value:
@@ -76,13 +87,20 @@ def positive(value: Value) -> Value:
     return value if value is not None and value > 0 else None
 
 
-def salaries(c: Customer, days: int, *, to: int = 0) -> list[Row]:
-    return [row for row in c.since(c.transactions, days, to=to) if row["category"] == "salary"]
+def salaries(c: Customer, months: int, *, to: int = 0) -> list[Row]:
+    """Return the salary credits of the last calendar months, less those of the last `to`."""
+    since, until = c.months_back(months), c.months_back(to)
+    return [row for row in c.transactions if row["category"] == "salary" and since < row["day"] <= until]
 
 
 def salary_3m(c: Customer) -> Value:
     recent = c.since(c.transactions, 180)
-    return (total(salaries(c, 90), "amount") or 0.0) / 3 if recent else None
+    return (total(salaries(c, 3), "amount") or 0.0) / 3 if recent else None
+
+
+def salary_trend(c: Customer) -> Value:
+    before = total(salaries(c, 5, to=2), "amount")
+    return None if before is None else ratio((total(salaries(c, 2), "amount") or 0.0) / 2, before / 3)
 
 
 def debits(c: Customer, days: int, *, to: int = 0) -> list[Row]:
@@ -115,7 +133,7 @@ def share(rows: list[Row], *, of: list[Row], amount: Callable[[Row], Any] = lamb
 
 def cash_share(c: Customer) -> Value:
     cash = [row for row in debits(c, 90) if row["channel"] == "atm"]
-    return share(cash, of=debits(c, 90), amount=lambda row: row["amount"]) if cash else None
+    return share(cash, of=debits(c, 90), amount=lambda row: row["amount"])
 
 
 def risky_share(c: Customer) -> Value:
@@ -129,18 +147,18 @@ def by_card(c: Customer) -> list[Row]:
 
 
 def savings_buffer(c: Customer) -> Value:
-    recent = c.since(c.transactions, 30)
+    recent = [row for row in c.since(c.transactions, 30) if row["balance_after"] is not None]
     spending = total(debits(c, 90), "amount")
     return ratio(ratio(total(recent, "balance_after"), len(recent)), -spending / 90 if spending else None)
 
 
 def days_since_salary(c: Customer) -> Value:
-    return min(((c.as_of - row["day"]).days for row in salaries(c, 180)), default=None)
+    salary = [row for row in c.since(c.transactions, 180) if row["category"] == "salary"]
+    return min(((c.as_of - row["day"]).days for row in salary), default=None)
 
 
 def default_rate(c: Customer) -> Value:
-    year_ago = date(c.as_of.year - 1, c.as_of.month, min(c.as_of.day, 28 if c.as_of.month == 2 else 31))
-    mature = [loan for loan in c.loans.values() if loan["opened_on"] <= year_ago]
+    mature = [loan for loan in c.loans.values() if loan["opened_on"] <= c.months_back(12)]
     bad = [
         loan
         for loan in mature
@@ -150,12 +168,11 @@ def default_rate(c: Customer) -> Value:
 
 
 def opened_12m(c: Customer) -> Value:
-    year_ago = date(c.as_of.year - 1, c.as_of.month, min(c.as_of.day, 28 if c.as_of.month == 2 else 31))
-    return float(sum(loan["opened_on"] > year_ago for loan in c.loans.values()))
+    return float(sum(loan["opened_on"] > c.months_back(12) for loan in c.loans.values()))
 
 
-def utilisation(c: Customer, ago: int) -> Value:
-    rows = c.open_now if ago == 0 else [row for row in c.year if row["ago"] < ago]
+def utilisation(c: Customer, months: int) -> Value:
+    rows = [row for row in c.year if row["ago"] < months and row["open"]] if months else c.open_now
     revolving = [row for row in rows if (row["credit_limit"] or 0) > 0]
     return ratio(total(revolving, "balance"), total(revolving, "credit_limit"))
 
@@ -166,7 +183,7 @@ def loan_to_value(c: Customer) -> Value:
 
 
 def balance_trend(c: Customer) -> Value:
-    now, then = ([row for row in c.year if row["ago"] == ago] for ago in (0, 6))
+    now, then = ([row for row in c.year if row["ago"] == ago and row["open"]] for ago in (0, 6))
     return ratio(total(now, "balance"), total(then, "balance"))
 
 
@@ -211,7 +228,7 @@ REFERENCES: dict[str, Callable[[Customer], Value]] = {
     "debt_service": asked,
     "exposure": lambda c: total(c.open_now, "balance"),
     "salary_3m": salary_3m,
-    "salary_trend": lambda c: ratio(2 * (total(salaries(c, 60), "amount") or 0), total(salaries(c, 180, to=60), "amount")),
+    "salary_trend": salary_trend,
     "debt_to_income": lambda c: ratio(asked(c), positive(income(c))),
     "debt_to_salary": lambda c: ratio(asked(c), positive(salary_3m(c))),
     "exposure_to_income": lambda c: ratio(total(c.open_now, "balance"), positive(income(c))),
@@ -283,11 +300,13 @@ def customers(book: Book, as_of: date) -> dict[str, Customer]:
         for row in rows(table):
             local = row[moment].replace(tzinfo=ZoneInfo("UTC")).astimezone(zone)
             getattr(of(row), kept).append({**row, "day": local.date(), "hour": local.hour})
-    days = [as_of]
-    while len(days) < 36 and days[-1].replace(day=1) - timedelta(days=1) >= book.manifest.facts.first_day:
-        days.append(days[-1].replace(day=1) - timedelta(days=1))
+    ends_month = (as_of + timedelta(days=1)).day == 1
+    ends = [as_of if ends_month else as_of.replace(day=1) - timedelta(days=1)]
+    while len(ends) < 36 and ends[-1].replace(day=1) - timedelta(days=1) >= book.manifest.facts.first_day:
+        ends.append(ends[-1].replace(day=1) - timedelta(days=1))
+    days = ends if ends_month else [as_of, *ends]
     for row in _plain(performance(book, as_of=as_of, days=days).to_pandas()):
-        of(row).months.append({**row, "ago": days.index(row["month_end"])})
+        of(row).months.append({**row, "ago": days.index(row["month_end"]) - (not ends_month)})
     active = {}
     for customer_id, customer in found.items():
         if any(

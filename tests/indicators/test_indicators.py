@@ -248,11 +248,16 @@ def test_what_a_book_lacks_is_left_out_and_named(make_book: MakeBook) -> None:
     pd.testing.assert_frame_equal(panel.frame, full.frame[panel.frame.columns])
 
 
-def test_a_book_of_customers_and_loans_alone_says_what_dpd_needs(make_book: MakeBook) -> None:
+def test_a_book_that_does_not_say_how_loans_are_paid_gives_the_rest(make_book: MakeBook) -> None:
     tables = edge_tables()
-    book = make_book({name: tables[name] for name in ("customers", "loans")}, last_day=date(2024, 6, 30))
-    with pytest.raises(InputError, match="days past due need the tables instalments and payments, or performance"):
-        build_panel(book, as_of=LEAP_DAY)
+    del tables["instalments"], tables["payments"], tables["performance"]
+    panel = build_panel(make_book(tables, first_day=date(2022, 1, 1), last_day=date(2024, 6, 30)), as_of=LEAP_DAY)
+    assert panel.left_out["dpd_now"] == ["instalments", "payments"]
+    assert panel.left_out["debt_to_income"] == ["instalments", "payments"]
+    frame = panel.frame.set_index("customer_id")
+    assert frame.index.tolist() == ["C1", "C2", "C3", "C4", "C5", "C7", "C8"]  # those with an open loan
+    assert frame.loc["C1", ["declared_income", "application_score"]].tolist() == [3000, 650]
+    assert not set(panel.left_out) & set(frame.columns)
 
 
 def test_a_part_of_the_panel_equals_the_whole(edge_book: Book) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -38,9 +38,9 @@ def performance(book: Book, *, as_of: date, days: Sequence[date] | None = None) 
     Returns
     -------
     ibis.Table
-        loan_id, customer_id, product, opened_on, month_end, dpd (int64), arrears, balance, credit_limit, due_amount,
-        paid_amount (decimal, null where the book does not say), open (bool), written_off (bool); loans not yet opened on a
-        day have no row.
+        loan_id, customer_id, product, opened_on, month_end, dpd (int64; null where a loaded table does not say),
+        arrears, balance, credit_limit, due_amount, paid_amount (decimal, null where the book does not say), open (bool),
+        written_off (bool); loans not yet opened on a day have no row.
 
     Raises
     ------
@@ -53,7 +53,8 @@ def performance(book: Book, *, as_of: date, days: Sequence[date] | None = None) 
     if evaluated[-1] > as_of:
         raise ValueError(f"performance at {evaluated[-1]} is not known at {as_of}")
     grid = _loan_days(book, as_of, evaluated)
-    if {"instalments", "payments"} <= book.tables:
+    computed = {"instalments", "payments"} <= book.tables
+    if computed:
         arrears = _arrears(book, grid, as_of)
     elif "performance" in book.tables:
         arrears = _loaded(book, grid, as_of)
@@ -64,10 +65,27 @@ def performance(book: Book, *, as_of: date, days: Sequence[date] | None = None) 
         )
     rows = grid.left_join(arrears, ["loan_id", "month_end"]).drop("loan_id_right", "month_end_right")
     rows = rows.mutate(
-        dpd=ibis.ifelse(rows.repaid, 0, ibis.coalesce(rows.dpd, 0)).cast("int64"),
-        arrears=ibis.ifelse(rows.repaid, _NOTHING, ibis.coalesce(rows.arrears, _NOTHING)).cast(_MONEY),
+        dpd=ibis.ifelse(rows.repaid, 0, ibis.coalesce(rows.dpd, 0) if computed else rows.dpd).cast("int64"),
+        arrears=ibis.ifelse(
+            rows.repaid, _NOTHING, ibis.coalesce(rows.arrears, _NOTHING) if computed else rows.arrears
+        ).cast(_MONEY),
     )
     return _with_balance(book, rows, as_of).drop("repaid", "stops_on", "stored_on")
+
+
+def is_active(rows: ibis.Table) -> Any:
+    """Return the condition on rows of `performance` under which a loan makes its customer active.
+
+    Open and not written off, with a balance or an unused limit; a balance that nobody states counts as one.
+    """
+    has_balance = rows.balance.isnull() | (rows.balance > 0)
+    return rows.open & (has_balance | (rows.credit_limit > 0))
+
+
+def states_dpd(tables: Iterable[str]) -> bool:
+    """Return whether a book with these tables says how its loans are paid."""
+    there = set(tables)
+    return {"instalments", "payments"} <= there or "performance" in there
 
 
 def _loan_days(book: Book, as_of: date, days: Sequence[date]) -> ibis.Table:
@@ -185,8 +203,8 @@ def _paid(book: Book, as_of: date) -> ibis.Table:
 
 def _loaded(book: Book, grid: ibis.Table, as_of: date) -> ibis.Table:
     rows = book.as_known("performance", as_of=as_of)
-    missing = (ibis.coalesce(rows.due_amount, _NOTHING) - ibis.coalesce(rows.paid_amount, _NOTHING)).cast(_MONEY)
-    stored = rows.select("loan_id", "dpd", stored_on=rows.month_end, arrears=ibis.greatest(missing, _NOTHING))
+    unknown = ibis.null().cast(_MONEY)  # a month's shortfall is no arrear: earlier months are not told
+    stored = rows.select("loan_id", "dpd", stored_on=rows.month_end, arrears=unknown)
     days = grid.select("loan_id", "month_end", "stored_on")
     return days.join(stored, ["loan_id", "stored_on"]).select("loan_id", "month_end", "dpd", "arrears")
 

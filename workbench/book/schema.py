@@ -42,11 +42,6 @@ class TableSchema:
     columns: tuple[Column, ...]
     occurred: str | None = None
 
-    @property
-    def column_names(self) -> tuple[str, ...]:
-        """Names in storage order, without `known_at`."""
-        return tuple(column.name for column in self.columns)
-
     def column(self, name: str) -> Column:
         """Return the column called `name`.
 

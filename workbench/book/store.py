@@ -18,7 +18,6 @@ from workbench.core.files import locked, read_json, staging_folder, write_json
 from workbench.core.workspace import Workspace, check_name
 
 POINTER = "current.json"
-GENERATIONS_KEPT = 2  # the current one, and the one that a running notebook may still read
 
 
 class BookFacts(BaseModel):
@@ -93,6 +92,8 @@ def store_book(workspace: Workspace, name: str, write: Callable[[Path], BookFact
             write_json(staging / "book.json", manifest.model_dump(mode="json"))
             target = home / "generations" / manifest.generation
             target.parent.mkdir(exist_ok=True)
+            if target.exists() and not _whole(target, manifest):  # what a killed clean-up left
+                _discard(target)
             if not target.exists():
                 staging.rename(target)
         previous = (read_json(home / POINTER) or {}).get("generation")
@@ -104,9 +105,24 @@ def store_book(workspace: Workspace, name: str, write: Callable[[Path], BookFact
 
 
 def _prune(home: Path, *, keep: set[str | None]) -> None:
+    """Remove all generations but the current one and the one before, which a running notebook may still read."""
     for folder in (home / "generations").iterdir():
         if folder.name not in keep:
-            shutil.rmtree(folder, ignore_errors=True)
+            _discard(folder)
+
+
+def _discard(generation: Path) -> None:
+    """Remove a generation in a way that a kill cannot leave half of it under its name."""
+    doomed = generation.parent.parent / f".staging-{generation.name}"
+    shutil.rmtree(doomed, ignore_errors=True)
+    generation.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _whole(generation: Path, manifest: BookManifest) -> bool:
+    return (generation / "book.json").exists() and all(
+        (generation / f"{table}.parquet").exists() for table in manifest.tables
+    )
 
 
 def _remove_leftovers(home: Path) -> None:
@@ -156,7 +172,10 @@ def current_generation(workspace: Workspace, name: str) -> tuple[Path, BookManif
         )
     pointer = read_json(workspace.books / name / POINTER)
     folder = workspace.books / name / "generations" / pointer["generation"]
-    manifest = BookManifest.model_validate(read_json(folder / "book.json"))
+    stored = read_json(folder / "book.json")
+    if stored is None:
+        raise BookError(f"book {name}: {folder} is damaged: book.json is missing. Import or simulate the book again.")
+    manifest = BookManifest.model_validate(stored)
     if manifest.schema_version != SCHEMA_VERSION:
         raise BookError(
             f"book {name}: schema version {manifest.schema_version}, this workbench reads {SCHEMA_VERSION}. Import it again."

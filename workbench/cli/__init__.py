@@ -11,8 +11,6 @@ import click
 
 from workbench.core.errors import WorkbenchError
 
-EXIT_ALERTS = 4
-
 
 def main() -> None:
     """Run the command line; turn errors into one message and an exit code."""

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import pandas as pd
 
-LONG = 2.0  # seconds after which a step shows that it lives
+EXIT_ALERTS = 4  # done, and alerts at or above --fail-on are open
 
 
 class Steps:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from workbench.book.book import Book
 from workbench.cli.console import print_json, print_table, steps
+from workbench.core.errors import InputError
 from workbench.core.files import whole_file
 from workbench.indicators.panel import build_panel, load_panel, panel_path
 from workbench.indicators.registry import select
@@ -57,6 +58,8 @@ def build(workspace: Any, name: str, dates: str | None, only: str | None, output
 
     Example: workbench indicators build --book demo --as-of 2025-06-30,2025-12-31
     """
+    if output is not None and output.suffix != ".parquet":
+        raise InputError(f"{output}: expected a name ending in .parquet.")
     opened = Book.open(workspace(), name)
     days = [opened.check_as_of(text) for text in (dates.split(",") if dates else [""])]
     wanted = [text.strip() for text in only.split(",")] if only else None

@@ -10,7 +10,7 @@ import click
 import pandas as pd
 
 from workbench.cli.console import print_json, print_table
-from workbench.core.errors import InputError
+from workbench.core.errors import InputError, ModelError
 from workbench.core.files import whole_file
 from workbench.core.yaml_files import read_yaml
 from workbench.models.tracking import list_models, model_card, promote
@@ -103,7 +103,9 @@ def score(workspace: Any, ref: str, source: Path, output: Path) -> None:
 
     if output.suffix not in {".parquet", ".csv"}:
         raise InputError(f"{output}: expected a name ending in .parquet or .csv.")
-    scorecard, version, _standing = load_scorecard(workspace(), ref)
+    scorecard, version, standing = load_scorecard(workspace(), ref)
+    if "@" not in ref and standing != "champion":
+        raise ModelError(f"{ref} has no champion yet. Promote one, or score with --model {ref}@candidate.")
     rows = read_rows(source)
     scored = scorecard.score(rows)
     ids = rows[[name for name in ("customer_id", "as_of") if name in rows.columns]]

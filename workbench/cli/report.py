@@ -45,11 +45,14 @@ def open_(workspace: Any, book: str | None, as_of: str | None, notebook: str, on
         path = rebuild_index(opened)
     else:
         notebook_path(opened, notebook)
-        day = Book.open(opened, book).check_as_of(as_of)
-        folder = outputs.current_run(opened, notebook, book=book, as_of=day)
+        present = Book.open(opened, book)
+        day = present.check_as_of(as_of)
+        generation = present.manifest.generation
+        folder = outputs.current_run(opened, notebook, book=book, as_of=day, generation=generation)
         if folder is None:
             raise InputError(
-                f"{notebook} of {book} at {day}: not run yet. Run: workbench run {notebook} --book {book} --as-of {day}"
+                f"{notebook} of {book} at {day}: not run yet on the present data. "
+                f"Run: workbench run {notebook} --book {book} --as-of {day}"
             )
         path = folder / f"{notebook}.html"
     click.echo(str(path))

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from workbench.book.simulated import DEFAULT_CUSTOMERS, DEFAULT_MONTHS, DEFAULT_SEED, simulate_book
-from workbench.cli.console import print_json, steps
+from workbench.cli.console import EXIT_ALERTS, print_json, steps
 from workbench.core.errors import ParameterError
+from workbench.models.scoring import has_alias
 from workbench.monitoring.rules import SEVERITIES
 from workbench.runs.parameters import parse_assignments
 from workbench.runs.pipeline import PipelineResult, alerts_at_or_above, run_pipeline
@@ -117,7 +118,7 @@ def _finish(workspace: Any, result: PipelineResult, *, book: str, fail_on: str |
     else:
         _tell(workspace, result, book)
     if fail_on and alerts_at_or_above(result, fail_on, SEVERITIES):
-        return 4
+        return EXIT_ALERTS
     return 0
 
 
@@ -138,7 +139,7 @@ def _tell(workspace: Any, result: PipelineResult, book: str) -> None:
     click.echo(f"all reports: {workspace.reports / 'index.html'}")
     monitoring = result.runs["40_monitoring"]
     click.echo(f"alert list:  {monitoring.folder / 'alerts.xlsx'}")
+    name = f"{book}_scorecard"
+    ref = name if has_alias(workspace, name, "champion") else f"{name}@candidate"
     click.echo("\nnext: make lab (or: workbench lab) and open notebooks/30_scorecard.ipynb;")
-    click.echo(
-        f"      workbench model show {book}_scorecard; workbench mlflow; workbench run 40_monitoring --book {book}"
-    )
+    click.echo(f"      workbench model show {ref}; workbench mlflow; workbench run 40_monitoring --book {book}")

@@ -75,6 +75,27 @@ def month_ends(first: date, last: date) -> list[date]:
     return ends
 
 
+def step_back(last: date, *, months: int, until: date) -> list[date]:
+    """Return month ends from `last` back to no earlier than `until`, every `months`, in ascending order.
+
+    >>> step_back(date(2025, 6, 30), months=3, until=date(2024, 12, 31))
+    [datetime.date(2024, 12, 31), datetime.date(2025, 3, 31), datetime.date(2025, 6, 30)]
+
+    Raises
+    ------
+    ParameterError
+        If `months` is below 1.
+    """
+    if months < 1:
+        raise ParameterError(f"every_months: found {months}, expected 1 or more.")
+    days = []
+    day = month_end(last)
+    while day >= until:
+        days.append(day)
+        day = month_end(day, months=-months)
+    return sorted(days)
+
+
 def day_end(day: date, time_zone: str) -> datetime:
     """Return the first instant after business day `day` in `time_zone`, in UTC without a zone.
 

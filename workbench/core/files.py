@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from workbench.core.errors import WorkbenchError
+from workbench.core.errors import InputError
 
 ABANDONED_SECONDS = 2 * 24 * 3600  # nothing writes into one staging folder for two days
 
@@ -71,7 +71,7 @@ def locked(path: Path, *, seconds: float, what: str) -> Iterator[None]:
 
     Raises
     ------
-    WorkbenchError
+    InputError
         If another process still holds it after `seconds`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def locked(path: Path, *, seconds: float, what: str) -> Iterator[None]:
         with FileLock(path, timeout=seconds):
             yield
     except Timeout:
-        raise WorkbenchError(
+        raise InputError(
             f"{what}: another process has held {path} for over {seconds:g} s. Wait for it to end, or end it; "
             "the lock goes with the process."
         ) from None

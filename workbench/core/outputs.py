@@ -21,11 +21,15 @@ class Outputs:
     """Where the notebook that runs now puts its files, and where it finds those of earlier stages.
 
     `folder` is the run's own; under papermill it becomes visible only when the whole run is done. In JupyterLab it is
-    `reports/interactive/NOTEBOOK/`.
+    `reports/interactive/BOOK/DATE/NOTEBOOK/`, and what a person ran there goes before what papermill published.
     """
 
     workspace: Workspace
     folder: Path
+    book: str
+    as_of: date
+    generation: str
+    interactive: bool
 
     def note(self, **facts: Any) -> None:
         """Add facts to the run's summary: what the index, the demo and machines read."""
@@ -38,25 +42,39 @@ class Outputs:
         frame.to_parquet(path, index=False)
         return path
 
-    def earlier(self, notebook: str, table: str, *, book: str, as_of: date) -> pd.DataFrame | None:
-        """Return a table that the current run of another notebook kept, or None where that stage has not run."""
-        folder = current_run(self.workspace, notebook, book=book, as_of=as_of)
+    def earlier(self, notebook: str, table: str) -> pd.DataFrame | None:
+        """Return a table that another notebook kept for this book generation and date; None where it has not run."""
+        folder = self._stage(notebook)
         path = None if folder is None else folder / f"{table}.parquet"
         return pd.read_parquet(path) if path is not None and path.exists() else None
 
-    def earlier_summary(self, notebook: str, *, book: str, as_of: date) -> dict[str, Any] | None:
-        """Return the summary of the current run of another notebook, or None where that stage has not run."""
-        folder = current_run(self.workspace, notebook, book=book, as_of=as_of)
+    def earlier_summary(self, notebook: str) -> dict[str, Any] | None:
+        """Return what another notebook noted for this book generation and date; None where it has not run."""
+        folder = self._stage(notebook)
         return None if folder is None else read_json(folder / "summary.json") or {}
 
+    def _stage(self, notebook: str) -> Path | None:
+        by_hand = _interactive(self.workspace, notebook, book=self.book, as_of=self.as_of)
+        if self.interactive and (read_json(by_hand / "summary.json") or {}).get("generation") == self.generation:
+            return by_hand
+        return current_run(self.workspace, notebook, book=self.book, as_of=self.as_of, generation=self.generation)
 
-def open_outputs(workspace: Workspace, notebook: str, output_dir: str) -> Outputs:
+
+def open_outputs(
+    workspace: Workspace, notebook: str, output_dir: str, *, book: str, as_of: date, generation: str
+) -> Outputs:
     """Open the outputs of a notebook; an empty `output_dir` means that a person runs it in JupyterLab."""
-    folder = Path(output_dir) if output_dir else workspace.reports / "interactive" / notebook
+    folder = Path(output_dir) if output_dir else _interactive(workspace, notebook, book=book, as_of=as_of)
     if not output_dir and folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    return Outputs(workspace, folder)
+    outputs = Outputs(workspace, folder, book, as_of, generation, interactive=not output_dir)
+    outputs.note(generation=generation)
+    return outputs
+
+
+def _interactive(workspace: Workspace, notebook: str, *, book: str, as_of: date) -> Path:
+    return workspace.reports / "interactive" / book / str(as_of) / notebook
 
 
 def pointer_path(workspace: Workspace, notebook: str, *, book: str, as_of: date | str) -> Path:
@@ -64,15 +82,35 @@ def pointer_path(workspace: Workspace, notebook: str, *, book: str, as_of: date 
     return workspace.reports / "current" / book / str(as_of) / f"{notebook}.json"
 
 
-def current_run(workspace: Workspace, notebook: str, *, book: str, as_of: date | str) -> Path | None:
-    """Return the folder of the current run of a notebook for a book and date, or None."""
+def current_run(workspace: Workspace, notebook: str, *, book: str, as_of: date | str, generation: str) -> Path | None:
+    """Return the folder of the current run of a notebook for a book and date, or None.
+
+    A run on another generation of the book is none: its customers may be others.
+    """
     pointer = read_json(pointer_path(workspace, notebook, book=book, as_of=as_of))
-    return None if pointer is None else workspace.reports / "runs" / pointer["run_id"]
+    if pointer is None:
+        return None
+    folder = workspace.reports / "runs" / pointer["run_id"]
+    run = read_json(folder / "run.json")
+    return folder if run and run["book_generation"] == generation else None
 
 
 def all_runs(workspace: Workspace) -> list[dict[str, Any]]:
-    """Return the `run.json` of every run, newest first, each marked whether it is the current one."""
+    """Return the `run.json` of every run, newest first, each marked whether it is the current one.
+
+    A run on an older generation of its book is never current.
+    """
     current = {read_json(path)["run_id"] for path in (workspace.reports / "current").glob("*/*/*.json")}
+    generations = {
+        path.parent.name: (read_json(path) or {}).get("generation") for path in workspace.books.glob("*/current.json")
+    }
     runs = [read_json(path) for path in (workspace.reports / "runs").glob("[!.]*/run.json")]
-    found = [{**run, "current": run["run_id"] in current} for run in runs if run]
+    found = [
+        {
+            **run,
+            "current": run["run_id"] in current and run["book_generation"] == generations.get(run["book"]),
+        }
+        for run in runs
+        if run
+    ]
     return sorted(found, key=lambda run: (run["started_at"], run["run_id"]), reverse=True)

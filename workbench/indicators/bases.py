@@ -10,8 +10,8 @@ import ibis
 from ibis import _
 
 from workbench.book.book import Book
-from workbench.book.performance import performance
-from workbench.core.dates import month_end, utc_offsets
+from workbench.book.performance import is_active, performance, states_dpd
+from workbench.core.dates import last_month_end, month_end, utc_offsets
 from workbench.indicators.registry import At
 
 MONTHS_OF_HISTORY = 12
@@ -32,24 +32,33 @@ class Snapshot:
 
     @cached_property
     def loan_days(self) -> ibis.Table:
-        """Return every loan at the date and at the month ends before it, `months_ago` from 0, kept in the engine."""
-        days = [self.at.as_of]
-        while (earlier := month_end(self.at.as_of, months=-len(days))) >= self.book.manifest.facts.first_day:
-            if len(days) == MONTHS_EVER:
-                break
-            days.append(earlier)
-        rows = performance(self.book, as_of=self.at.as_of, days=days)
-        steps = ibis.memtable(
-            [(day, ago) for ago, day in enumerate(days)], schema={"month_end": "date", "months_ago": "int64"}
-        )
+        """Return every loan at the date itself and at month ends, kept in the engine.
+
+        `months_ago` counts month ends back from 0, the last one up to the date; a date inside a month is -1. Flows and
+        balances are stated by month, so that only month ends may be compared with each other.
+        """
+        first = self.book.manifest.facts.first_day
+        last = last_month_end(self.at.as_of)
+        ends = [month_end(last, months=-ago) for ago in range(MONTHS_EVER)]
+        days = {day: ago for ago, day in enumerate(ends) if day >= first or ago == 0}
+        days.setdefault(self.at.as_of, -1)
+        rows = performance(self.book, as_of=self.at.as_of, days=list(days))
+        steps = ibis.memtable(list(days.items()), schema={"month_end": "date", "months_ago": "int64"})
         return rows.join(steps, "month_end").cache()
 
     @cached_property
+    def now(self) -> ibis.Table:
+        """Return every loan at the date itself."""
+        return self.loan_days.filter(_.month_end == self.at.as_of)
+
+    @cached_property
     def active(self) -> ibis.Table:
-        """Return the customers with a loan open and not written off that has a balance or an unused limit."""
-        now = self.loan_days.filter(_.months_ago == 0)
-        has_balance = now.balance.isnull() | (now.balance > 0)
-        return now.filter(now.open & (has_balance | (now.credit_limit > 0))).select("customer_id").distinct()
+        """Return the active customers; where the book does not say how loans are paid, those with an open loan."""
+        if states_dpd(self.book.tables):
+            loans = self.now.filter(is_active(self.now))
+        else:
+            loans = self.table("loans").filter(_.closed_on.isnull(), _.written_off_on.isnull())
+        return loans.select("customer_id").distinct()
 
 
 def standing(snapshot: Snapshot) -> ibis.Table:
@@ -61,12 +70,13 @@ def standing(snapshot: Snapshot) -> ibis.Table:
 def loans_now(snapshot: Snapshot) -> ibis.Table:
     """Loans that are open at the date: DPD, balance and limit beside the contract's terms."""
     terms = snapshot.table("loans").select("loan_id", "instalment_amount", "principal", "collateral_value")
-    return snapshot.loan_days.filter(_.months_ago == 0, _.open).join(terms, "loan_id")
+    return snapshot.now.filter(_.open).join(terms, "loan_id")
 
 
 def loan_months(snapshot: Snapshot) -> ibis.Table:
-    """Loans at the date and at the eleven month ends before it, with DPD, balance, due and paid; `months_ago` from 0."""
-    return snapshot.loan_days.filter(_.months_ago < MONTHS_OF_HISTORY, _.open | _.written_off)
+    """Loans at the last twelve month ends up to the date, with DPD, balance, due and paid; `months_ago` from 0."""
+    within = (_.months_ago >= 0) & (_.months_ago < MONTHS_OF_HISTORY)
+    return snapshot.loan_days.filter(within, _.open | _.written_off)
 
 
 def loans_ever(snapshot: Snapshot) -> ibis.Table:

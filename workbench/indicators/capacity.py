@@ -57,8 +57,8 @@ def exposure(t: Any, at: At) -> Any:
     reason=("salary received is {value:,.0f} a month over 3 months", "近3个月月均工资入账{value:,.0f}"),
 )
 def salary_3m(t: Any, at: At) -> Any:
-    """Salary credits of the last 90 days, a month."""
-    return ibis.coalesce(total(t.amount, (t.category == "salary") & (t.booked_on > at.days_back(90))), 0) / 3.0
+    """Salary credits of the last three months, a month; calendar months, so that each holds one payday."""
+    return ibis.coalesce(total(t.amount, (t.category == "salary") & (t.booked_on > at.months_back(3))), 0) / 3.0
 
 
 @indicator(
@@ -68,15 +68,16 @@ def salary_3m(t: Any, at: At) -> Any:
     direction="lower",
     label=("salary trend", "工资变动"),
     reason=(
-        "salary of the last 60 days is {value:.0%} of that of the 120 days before",
-        "近60天工资为此前水平的{value:.0%}",
+        "salary of the last 2 months is {value:.0%} of that of the 3 months before",
+        "近2个月工资为此前3个月水平的{value:.0%}",
     ),
 )
 def salary_trend(t: Any, at: At) -> Any:
-    """Salary a day in the last 60 days over that in the 120 days before; null where there was none before."""
-    recent = total(t.amount, (t.category == "salary") & (t.booked_on > at.days_back(60)))
-    before = total(t.amount, (t.category == "salary") & (t.booked_on <= at.days_back(60)))
-    return 2.0 * ibis.coalesce(recent, 0.0) / before.nullif(0)
+    """Salary a month in the last two months over that in the three months before; null where there was none before."""
+    salary, split = t.category == "salary", at.months_back(2)
+    recent = total(t.amount, salary & (t.booked_on > split))
+    before = total(t.amount, salary & (t.booked_on <= split) & (t.booked_on > at.months_back(5)))
+    return (ibis.coalesce(recent, 0.0) / 2.0) / (before / 3.0).nullif(0)
 
 
 @indicator(
@@ -101,7 +102,7 @@ def debt_to_income(t: Any, at: At) -> Any:
     reason=("debt service takes {value:.0%} of the salary received", "偿债额占实收工资的{value:.0%}"),
 )
 def debt_to_salary(t: Any, at: At) -> Any:
-    """Monthly debt service over the salary received in the last 90 days; null where none came in."""
+    """Monthly debt service over the salary received in the last three months; null where none came in."""
     return t.debt_service / ibis.ifelse(t.salary_3m > 0, t.salary_3m, ibis.null())
 
 
@@ -140,7 +141,7 @@ def loan_to_value(t: Any, at: At) -> Any:
     reason=("the account covers {value:.0f} days of spending", "账户余额可支撑{value:.0f}天支出"),
 )
 def savings_buffer(t: Any, at: At) -> Any:
-    """Mean account balance of the last 30 days in days of the spending of the last 90."""
+    """Mean balance after the bookings of the last 30 days, in days of the spending of the last 90."""
     spending = -total(t.amount, (t.amount < 0) & (t.booked_on > at.days_back(90))) / 90.0
-    recent = t.booked_on > at.days_back(30)
+    recent = (t.booked_on > at.days_back(30)) & t.balance_after.notnull()
     return total(t.balance_after, recent) / recent.sum().cast("float64").nullif(0) / spending.nullif(0)

@@ -16,11 +16,14 @@ import pyarrow.parquet as pq
 from ibis import _
 
 import workbench.book
+import workbench.core
+import workbench.indicators
 from workbench.book.book import Book
+from workbench.book.performance import states_dpd
 from workbench.core.errors import InputError
 from workbench.core.files import whole_file
 from workbench.indicators.bases import BASES, Snapshot
-from workbench.indicators.registry import PANEL, At, Indicator, select
+from workbench.indicators.registry import PANEL, REGISTRY, At, Indicator, select
 
 SCHEMA_VERSION = 1
 
@@ -61,7 +64,7 @@ def build_panel(book: Book, *, as_of: date, only: Sequence[str] | None = None) -
         of_base = [found for found in available if found.base == base_name]
         if of_base:
             table = base(snapshot)
-            values = {found.name: _typed(found, found.expression(table, at)) for found in of_base}
+            values = {found.name: _expression(found, table, at) for found in of_base}
             by_customer = table.group_by("customer_id").aggregate(**values)
             panel = panel.left_join(by_customer, "customer_id").drop("customer_id_right")
             zeros = {found.name: found.absent for found in of_base if found.absent is not None}
@@ -76,13 +79,22 @@ def build_panel(book: Book, *, as_of: date, only: Sequence[str] | None = None) -
 def _run(snapshot: Snapshot, panel: ibis.Table, combined: list[Indicator]) -> pd.DataFrame:
     book, at = snapshot.book, snapshot.at
     try:
-        with_combined = panel.mutate(**{found.name: _typed(found, found.expression(panel, at)) for found in combined})
+        with_combined = panel.mutate(**{found.name: _expression(found, panel, at) for found in combined})
         arrow = book.connection.to_pyarrow(with_combined.order_by(_.customer_id))
+    except InputError:
+        raise
     except Exception as error:
         culprit = _culprit(snapshot)
         raise InputError(f"indicators: {culprit}: {error}") from error
     frame: pd.DataFrame = arrow.to_pandas()
     return frame
+
+
+def _expression(found: Indicator, table: ibis.Table, at: At) -> ibis.Value:
+    try:
+        return found.expression(table, at).cast(found.dtype)
+    except Exception as error:
+        raise InputError(f"indicator {found.name!r} is no valid expression over {found.base!r}: {error}") from error
 
 
 def _culprit(snapshot: Snapshot) -> str:
@@ -93,23 +105,17 @@ def _culprit(snapshot: Snapshot) -> str:
             continue
         table = BASES[found.base][0](snapshot)
         try:
-            book.connection.to_pyarrow(
-                table.group_by("customer_id").aggregate(value=_typed(found, found.expression(table, at)))
-            )
+            book.connection.to_pyarrow(table.group_by("customer_id").aggregate(value=_expression(found, table, at)))
         except Exception:
             return f"indicator {found.name!r} failed on {book.connection.name}"
     return f"the panel failed on {book.connection.name}"
-
-
-def _typed(found: Indicator, expression: ibis.Value) -> ibis.Value:
-    return expression.cast(found.dtype)
 
 
 def _missing_tables(book: Book, found: Indicator) -> list[str]:
     if found.base == PANEL:
         return sorted({table for needed in _inputs(found) for table in _missing_tables(book, needed)})
     needs = set(BASES[found.base][1])
-    if "loans" in needs and not {"instalments", "payments"} <= book.tables and "performance" not in book.tables:
+    if "loans" in needs and not states_dpd(book.tables):
         needs |= {"instalments", "payments"}
     return sorted(needs - book.tables)
 
@@ -132,18 +138,23 @@ def _with_inputs(available: list[Indicator]) -> list[Indicator]:
 
 def panel_path(book: Book, as_of: date) -> Path:
     """Return where the panel of this book, date and code belongs."""
+    code = _code_hash(tuple(found.name for found in select()))
     made_from = hashlib.sha256(
-        f"{SCHEMA_VERSION}{book.manifest.generation}{as_of}{book.definitions.model_dump_json()}{_code_hash()}".encode()
+        f"{SCHEMA_VERSION}{book.manifest.generation}{as_of}{book.definitions.model_dump_json()}{code}".encode()
     ).hexdigest()[:12]
     return book.workspace.panels / book.name / f"{as_of}-{made_from}.parquet"
 
 
 @cache
-def _code_hash() -> str:
+def _code_hash(registered: tuple[str, ...]) -> str:
+    """Return the hash of the code that makes a panel: our files, and what else is registered."""
     digest = hashlib.sha256()
-    for folder in (Path(__file__).parent, Path(workbench.book.__file__).parent):
-        for path in sorted(folder.glob("*.py")):
+    for folder in (workbench.core, workbench.book, workbench.indicators):
+        for path in sorted(Path(str(folder.__file__)).parent.glob("*.py")):
             digest.update(path.read_bytes())
+    for name in registered:
+        code = REGISTRY[name].expression.__code__
+        digest.update(f"{name}{code.co_code.hex()}{code.co_consts}{code.co_names}".encode())
     return digest.hexdigest()
 
 
@@ -154,8 +165,10 @@ def load_panel(book: Book, *, as_of: date) -> Panel:
     """
     path = panel_path(book, as_of)
     left_out = {found.name: _missing_tables(book, found) for found in select() if _missing_tables(book, found)}
-    if path.exists():
+    try:
         return Panel(pq.read_table(path).to_pandas(), left_out)
+    except FileNotFoundError:
+        pass  # not made yet, or another run has just replaced it
     panel = build_panel(book, as_of=as_of)
     with whole_file(path) as temporary:
         pq.write_table(pa.Table.from_pandas(panel.frame, preserve_index=False), temporary, compression="zstd")

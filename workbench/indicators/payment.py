@@ -44,7 +44,7 @@ def arrears_instalments(t: Any, at: At) -> Any:
     reason=("was up to {value:.0f} days past due in 6 months", "近6个月最大逾期{value:.0f}天"),
 )
 def worst_dpd_6m(t: Any, at: At) -> Any:
-    """Worst days past due at the date and the five month ends before it."""
+    """Worst days past due at the last six month ends up to the date."""
     return t.dpd.max(where=t.months_ago < 6)
 
 
@@ -57,7 +57,7 @@ def worst_dpd_6m(t: Any, at: At) -> Any:
     reason=("was up to {value:.0f} days past due in 12 months", "近12个月最大逾期{value:.0f}天"),
 )
 def worst_dpd_12m(t: Any, at: At) -> Any:
-    """Worst days past due at the date and the eleven month ends before it."""
+    """Worst days past due at the last twelve month ends up to the date."""
     return t.dpd.max()
 
 

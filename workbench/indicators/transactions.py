@@ -89,7 +89,8 @@ def count_7d_to_usual(t: Any, at: At) -> Any:
 def cash_share_90d(t: Any, at: At) -> Any:
     """Cash withdrawals over all debits, by amount, in the last 90 days."""
     debits = (t.amount < 0) & (t.booked_on > at.days_back(90))
-    return total(t.amount, debits & (t.channel == "atm")) / total(t.amount, debits).nullif(0)
+    cash = total(t.amount, debits & (t.channel == "atm"))
+    return ibis.coalesce(cash, 0.0) / total(t.amount, debits).nullif(0)
 
 
 @indicator(
@@ -158,7 +159,7 @@ def lowest_balance_30d(t: Any, at: At) -> Any:
     unit="days",
     direction="higher",
     label=("overdraft days in 90", "近90天透支天数"),
-    reason=("was overdrawn on {value:.0f} days of 90", "近90天有{value:.0f}天账户透支"),
+    reason=("had bookings below zero on {value:.0f} days of 90", "近90天有{value:.0f}天记账后余额为负"),
 )
 def overdraft_days_90d(t: Any, at: At) -> Any:
     """Days of the last 90 on which a booking left the account below zero."""

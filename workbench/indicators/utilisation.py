@@ -30,7 +30,7 @@ def utilisation_now(t: Any, at: At) -> Any:
 )
 def utilisation_6m(t: Any, at: At) -> Any:
     """Balances over limits of the revolving loans, both summed over the last six month ends; null without one."""
-    revolving = (t.credit_limit > 0) & (t.months_ago < 6)
+    revolving = t.open & (t.credit_limit > 0) & (t.months_ago < 6)
     return total(t.balance, revolving) / total(t.credit_limit, revolving).nullif(0)
 
 
@@ -56,5 +56,5 @@ def utilisation_rise(t: Any, at: At) -> Any:
     reason=("owes {value:.0%} of what it owed six months ago", "贷款余额为6个月前的{value:.0%}"),
 )
 def balance_trend_6m(t: Any, at: At) -> Any:
-    """Balance of all loans at the date over that six month ends before; null where nothing was owed then."""
-    return total(t.balance, t.months_ago == 0) / total(t.balance, t.months_ago == 6).nullif(0)
+    """Balance of the open loans at the last month end over that six month ends before; null where nothing was owed then."""
+    return total(t.balance, t.open & (t.months_ago == 0)) / total(t.balance, t.open & (t.months_ago == 6)).nullif(0)

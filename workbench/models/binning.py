@@ -29,7 +29,6 @@ RARE_SHARE = 0.005
 NEUTRAL = "neutral: no evidence"
 OWN = "own rows"
 _TRENDS = {"higher": "ascending", "lower": "descending", None: "auto_asc_desc"}
-_TEXT_KINDS = ("string", "bytes", "mixed", "mixed-integer", "empty-string")
 
 
 class NotBinned(ModelError):  # noqa: N818 - an outcome that the table of fates shows, not only a failure

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 
 from workbench.book.book import Book
-from workbench.core.dates import add_months, month_end
+from workbench.core.dates import last_month_end, month_end, step_back
 from workbench.core.errors import ParameterError, SampleError
 from workbench.indicators.panel import load_panel
 from workbench.indicators.registry import select
 from workbench.models.evaluation import brier, gini, interval, ks, psi
 from workbench.models.fitting import Candidate
-from workbench.models.sample import Sample, hash_share
+from workbench.models.sample import Sample, hash_share, latest_observation
 from workbench.models.scorecard import Scorecard
 
-PARTS = ("train", "test", "out of time", "out of group")
+PARTS = ("train", "test", "out of time", "new customers", "out of group")
 
 
 def observation_dates(
@@ -31,29 +31,25 @@ def observation_dates(
     every_months
         Distance between dates, counted back from the last.
     last
-        The last date wanted; by default the last whose window is complete.
+        No observation after this date; by default the last whose window is complete.
 
     Raises
     ------
     SampleError
         If fewer than two dates fit: one to fit on and one to validate on.
     """
-    latest = month_end(add_months(as_of, -window_months))
-    latest = latest if add_months(latest, window_months) <= as_of else month_end(latest, months=-1)
-    if last is not None and last > latest:
-        raise ParameterError(f"last observation {last}: its window ends after {as_of}; choose a date up to {latest}.")
-    day = last or latest
+    if history_months < 1:
+        raise ParameterError(f"history_months: found {history_months}, expected 1 or more.")
+    latest = latest_observation(as_of, window_months=window_months)
+    day = last_month_end(min(last or latest, latest))
     first = month_end(book.manifest.facts.first_day, months=history_months - 1)
-    dates = []
-    while day >= first:
-        dates.append(day)
-        day = month_end(day, months=-every_months)
+    dates = step_back(day, months=every_months, until=first)
     if len(dates) < 2:
         raise SampleError(
             f"book {book.name!r}: {len(dates)} observation dates fit between {first} and {latest} every {every_months} months; "
             "expected at least 2. Take a longer book, a shorter window, or observe more often."
         )
-    return sorted(dates)
+    return dates
 
 
 def candidates() -> dict[str, Candidate]:
@@ -94,7 +90,8 @@ def modelling_set(
     Returns
     -------
     DataFrame
-        The sample's columns (the exposure being the indicator), `part` (one of `PARTS`) and the indicators.
+        The sample's columns (the exposure being the indicator), `held_out` (customers who take no part in the fit at any
+        date), `part` (one of `PARTS`) and the indicators.
     """
     panels = [
         load_panel(book, as_of=day.date()).frame for day in sampled.frame["as_of"].drop_duplicates().sort_values()
@@ -111,6 +108,7 @@ def modelling_set(
     late = rows["as_of"].isin(dates[-out_of_time_dates:])
     held_out = pd.Series(hash_share(rows["customer_id"], seed=seed) < test_share, index=rows.index)
     outside = rows["customer_id"].isin(group_members(book, out_of_group, as_of=max(dates).date()))
+    rows["held_out"] = held_out
     rows["part"] = np.select([outside, late, held_out], ["out of group", "out of time", "test"], default="train")
     return rows
 
@@ -127,6 +125,10 @@ def group_members(book: Book, group: str, *, as_of: date) -> list[str]:
         return []
     column, equals, value = group.partition("=")
     customers = book.as_known("customers", as_of=as_of)
+    if column in book.manifest.facts.current_only.get("customers", []):
+        raise ParameterError(
+            f"out_of_group: {column!r} is known only as it is now in book {book.name!r}; choose another."
+        )
     if not equals or column not in customers.columns:
         raise ParameterError(f"out_of_group: found {group!r}, expected column=value with a column of customers.")
     members = customers.filter(customers[column].cast("string") == value).customer_id.to_pandas()
@@ -147,7 +149,7 @@ def validate(
     -------
     DataFrame
         The columns of `by`, rows, bads, bad_rate, pd_mean, calibration_ratio (predicted over realised), gini, gini_low,
-        gini_high, ks, ks_low, ks_high, brier; null where a part has one class only.
+        gini_high, ks, ks_low, ks_high, brier; null where a part has one class only, or too few of one for an interval.
     """
     scored = scorecard.score(rows, reasons=False)
     results = []
@@ -159,11 +161,14 @@ def validate(
         row["pd_mean"] = float(part["pd"].mean())
         if 0 < bad.sum() < len(bad):
             customers = rows.loc[index, "customer_id"].to_numpy()
-            ranks = interval(gini, bad, part["score"], groups=customers, seed=seed, repeats=repeats)
-            distance = interval(ks, bad, part["score"], groups=customers, seed=seed, repeats=repeats)
             row |= {"calibration_ratio": row["pd_mean"] / row["bad_rate"], "brier": brier(bad, part["pd"])}
-            row |= {"gini": gini(bad, part["score"]), "gini_low": ranks.low, "gini_high": ranks.high}
-            row |= {"ks": ks(bad, part["score"]), "ks_low": distance.low, "ks_high": distance.high}
+            for name, statistic in (("gini", gini), ("ks", ks)):
+                row[name] = statistic(bad, part["score"])
+                try:
+                    found = interval(statistic, bad, part["score"], groups=customers, seed=seed, repeats=repeats)
+                except SampleError:
+                    continue  # too few of one class to resample: the figure stands without an interval
+                row |= {f"{name}_low": found.low, f"{name}_high": found.high}
         results.append(row)
     columns = [
         *by,
@@ -220,3 +225,8 @@ def single_ginis(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
             row[str(part)] = gini(bad, sign * values.fillna(values.median())) if usable and sign else None
         table.append(row)
     return pd.DataFrame(table)
+
+
+def new_customers_out_of_time(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the out-of-time rows of customers whom the fit has never seen, as a part of their own."""
+    return rows.loc[(rows["part"] == "out of time") & rows["held_out"]].assign(part="new customers")

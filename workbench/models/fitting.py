@@ -151,7 +151,7 @@ def fit_scorecard(
     if min(bads, goods) < options.min_bads:
         raise SampleError(
             f"sample of {name}: {bads} bads and {goods} goods; at least {options.min_bads} of each are needed. "
-            "Observe more dates, widen the window, or lower min_bads and say why."
+            "Observe more dates, widen the window, or take a larger book."
         )
     bands = check_bands(options.grades)
     fates = _Fates(candidates)

@@ -14,8 +14,8 @@ import pandas as pd
 from ibis import _
 
 from workbench.book.book import Book
-from workbench.book.performance import performance
-from workbench.core.dates import add_months, month_ends
+from workbench.book.performance import is_active, performance
+from workbench.core.dates import add_months, last_month_end, month_end, month_ends
 from workbench.core.errors import ParameterError, SampleError
 
 INCOMPLETE_REASONS = ("sold", "deceased", "left_file")  # a loan that ends so leaves its window cut off
@@ -40,20 +40,24 @@ class Sample:
     window_months: int
 
 
-def active_customers(book: Book, *, as_of: date) -> ibis.Table:
-    """Return the open loans at `as_of` with a balance or an unused limit, with their DPD.
+def latest_observation(known_by: date, *, window_months: int) -> date:
+    """Return the latest month end whose window has ended by `known_by`.
 
-    Returns
-    -------
-    ibis.Table
-        The columns of `performance`; a customer is active who has a row here.
+    >>> latest_observation(date(2025, 12, 15), window_months=12)
+    datetime.date(2024, 11, 30)
     """
+    return month_end(last_month_end(known_by), months=-window_months)
+
+
+def active_loans(book: Book, *, as_of: date) -> ibis.Table:
+    """Return the loans that make a customer active at `as_of`, with the columns of `performance`."""
     rows = performance(book, as_of=as_of)
-    has_balance = rows.balance.isnull() | (rows.balance > 0)
-    return rows.filter(rows.open & (has_balance | (rows.credit_limit > 0)))
+    return rows.filter(is_active(rows))
 
 
-def sample(book: Book, *, as_of: Sequence[date], window_months: int | None = None) -> Sample:
+def sample(
+    book: Book, *, as_of: Sequence[date], known_by: date | None = None, window_months: int | None = None
+) -> Sample:
     """Observe the active customers at each date of `as_of` and tell good from bad in the window after it.
 
     A customer is *bad* when any loan active at the date reaches `bad_dpd` at a month end of the window, is written off or
@@ -61,10 +65,18 @@ def sample(book: Book, *, as_of: Sequence[date], window_months: int | None = Non
     Customers already bad at the date, and those whose loans leave the window unfinished (sold, deceased), are counted in
     `losses` and left out (docs/architecture.md, "Definitions").
 
+    Parameters
+    ----------
+    as_of
+        The observation dates.
+    known_by
+        The date of the work itself: no window may end after it, so that nothing later is read. By default the book's
+        last day.
+
     Raises
     ------
     ParameterError
-        If a window ends after the book does.
+        If a window ends after `known_by` or after the book does.
     SampleError
         If more than `max_incomplete_share` of a cohort has no complete window.
     """
@@ -73,10 +85,11 @@ def sample(book: Book, *, as_of: Sequence[date], window_months: int | None = Non
     frames, losses = [], []
     for day in sorted(set(as_of)):
         end = add_months(day, window)
-        if end > book.manifest.facts.last_day:
+        last = min(known_by or book.manifest.facts.last_day, book.manifest.facts.last_day)
+        if end > last:
             raise ParameterError(
-                f"as_of {day}: its window of {window} months ends {end}, but book {book.name!r} ends "
-                f"{book.manifest.facts.last_day}. Choose a date up to {add_months(book.last_month_end, -window)}."
+                f"as_of {day}: its window of {window} months ends {end}, but book {book.name!r} is read up to {last}. "
+                f"Choose a date up to {latest_observation(last, window_months=window)}."
             )
         cohort = _cohort(book, day, end)
         loss = _losses(cohort, day)
@@ -95,7 +108,7 @@ def sample(book: Book, *, as_of: Sequence[date], window_months: int | None = Non
 
 def _cohort(book: Book, day: date, end: date) -> pd.DataFrame:
     target = book.definitions.target
-    active = active_customers(book, as_of=day)
+    active = active_loans(book, as_of=day)
     active = active.select("loan_id", "customer_id", "dpd", balance=active.balance.cast("float64")).to_pandas()
     in_window = performance(book, as_of=end, days=month_ends(day, end))
     worst = (

@@ -25,28 +25,22 @@ def load_scorecard(workspace: Workspace, ref: str) -> tuple[Scorecard, ModelVers
     Raises
     ------
     ModelError
-        If there is neither, or the model is no scorecard.
+        If there is neither, the champion is damaged (a candidate never stands in for it), or the model is no scorecard.
     """
-    standing = "champion"
-    if "@" not in ref:
-        if not _has_champion(
-            ref, workspace
-        ):  # a champion that cannot be read is an error, not a reason for another model
-            standing = "candidate, not approved"
-        alias = standing.partition(",")[0]
-        model, version = load_model(f"{ref}@{alias}", tracking_uri=workspace.mlflow_uri)
-    else:
-        model, version = load_model(ref, tracking_uri=workspace.mlflow_uri)
-        standing = ref.partition("@")[2]
+    name, _at, alias = ref.partition("@")
+    if not alias:
+        alias = "champion" if has_alias(workspace, name, "champion") else "candidate"
+    model, version = load_model(f"{name}@{alias}", tracking_uri=workspace.mlflow_uri)
+    standing = "candidate, not approved" if alias == "candidate" else alias
     if not isinstance(model, Scorecard):
         raise ModelError(f"model {ref}: found a model of kind {model.kind!r}, expected a scorecard.")
     return model, version, standing
 
 
-def _has_champion(name: str, workspace: Workspace) -> bool:
-    versions = list_models(tracking_uri=workspace.mlflow_uri)
-    aliases = versions.loc[versions["model"] == name, "aliases"]
-    return any("champion" in found.split(", ") for found in aliases)
+def has_alias(workspace: Workspace, name: str, alias: str) -> bool:
+    """Return whether a version of the model `name` carries the alias, as `champion`."""
+    models = list_models(tracking_uri=workspace.mlflow_uri)
+    return any(alias in aliases.split(", ") for aliases in models.loc[models["model"] == name, "aliases"])
 
 
 def score_panel(scorecard: Scorecard, version: ModelVersion, panel: pd.DataFrame) -> pd.DataFrame:
@@ -77,9 +71,9 @@ def mark_defaulted(scored: pd.DataFrame, *, bad_dpd: int, worst_grade: str) -> p
 
 
 def keep_scores(book: Book, scores: pd.DataFrame) -> list[Path]:
-    """Add scores to the book's history: one file a model version and date, written whole; the same again changes nothing.
+    """Add scores to the book's history: one file a model version, date and book generation, written whole.
 
-    Returns the files.
+    The same scores again change nothing. Returns the files.
     """
     paths = []
     for key, rows in scores.groupby(["model", "version", "as_of"]):
@@ -92,15 +86,9 @@ def keep_scores(book: Book, scores: pd.DataFrame) -> list[Path]:
     return paths
 
 
-def score_history(book: Book, version: ModelVersion) -> pd.DataFrame:
-    """Return every kept score of one model version, by date and customer; empty where there is none."""
-    folder = _score_path(book, version.name, version.version, date.min).parent
-    parts = [pq.read_table(path).to_pandas() for path in sorted(folder.glob("*.parquet"))]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=SCORE_COLUMNS)
-
-
 def _score_path(book: Book, model: str, version: str, as_of: date) -> Path:
-    return book.workspace.books / book.name / "scores" / model / f"v{version}" / f"{as_of}.parquet"
+    folder = book.workspace.books / book.name / "scores" / model / f"v{version}"
+    return folder / f"{as_of}-{book.manifest.generation}.parquet"
 
 
 def read_rows(path: Path) -> pd.DataFrame:

@@ -422,7 +422,9 @@ def _quietly() -> Iterator[None]:
         os.environ.setdefault(key, value)
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     levels = [logger.level for logger in loggers]
-    import mlflow  # noqa: F401 - its import sets the levels that are raised here
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm, in red in every notebook
+        import mlflow  # noqa: F401 - its import sets the levels that are raised here
 
     for logger in loggers:
         logger.setLevel(logging.ERROR)

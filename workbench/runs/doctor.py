@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from workbench.core.workspace import Workspace
+from workbench.reporting.style import cjk_font
 
 Verdict = Literal["ok", "missing", "optional"]
 PACKAGES = (
@@ -94,10 +95,7 @@ def _java() -> Check:
 
 
 def _fonts() -> Check:
-    from matplotlib import font_manager
-
-    names = {font.name for font in font_manager.fontManager.ttflist}
-    found = next((name for name in sorted(names) if "CJK" in name or name in {"PingFang SC", "Microsoft YaHei"}), None)
+    found = cjk_font()
     if found:
         return Check("Chinese font", "ok", found)
     return Check("Chinese font", "optional", "none", "for Chinese names in charts: apt-get install fonts-noto-cjk")

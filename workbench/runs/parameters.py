@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def declared_parameters(path: Path) -> type[BaseModel]:
                 f"{path.name}: parameter {line.target.id!r} has type {found!r}; expected one of: {', '.join(TYPES)}."
             )
         fields[line.target.id] = (kind, None)
-    return create_model(path.stem, __config__=ConfigDict(extra="forbid"), **fields)
+    return create_model(path.stem, __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
 def check_parameters(workspace: Workspace, notebook: str, *, book: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,9 +95,18 @@ def check_parameters(workspace: Workspace, notebook: str, *, book: str, given: M
     for source, values in ((str(file), _of_book(file, notebook)), (notebook, dict(given))):
         for name in RESERVED & values.keys():
             raise ParameterError(f"{source}: {name!r} is set by the run itself; use --book and --as-of.")
-        checked = check_mapping(model, values, source=source)
+        checked = check_mapping(model, _dates_as_text(values), source=source)
         merged.update(checked.model_dump(exclude_unset=True))
     return merged
+
+
+def _dates_as_text(value: Any) -> Any:
+    """Return dates, which YAML reads by themselves, as the ISO text that notebooks declare."""
+    if isinstance(value, dict):
+        return {name: _dates_as_text(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_dates_as_text(inner) for inner in value]
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _of_book(file: Path, notebook: str) -> dict[str, Any]:

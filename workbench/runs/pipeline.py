@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from workbench.book.store import list_books
 from workbench.core.errors import GateError
 from workbench.core.workspace import Workspace
 from workbench.core.yaml_files import read_yaml
-from workbench.models.tracking import list_models, promote
+from workbench.models.scoring import has_alias, load_scorecard
+from workbench.models.tracking import promote
 from workbench.runs.run import Progress, RunResult, run_notebook
 
 FIT = "30_scorecard"
@@ -53,7 +54,7 @@ def run_pipeline(
     """Run every stage of a book in order; a book that is described but not yet imported is imported first.
 
     The scorecard is fitted when the book has no champion, or when `refit` is set; it becomes champion if it passes the
-    gates. If it does not, the later stages use the candidate and say so.
+    gates. If it does not, the later stages use the champion there was before, or else the candidate, and say so.
 
     Raises
     ------
@@ -66,14 +67,14 @@ def run_pipeline(
         import_book(workspace, book)
     day = Book.open(workspace, book).check_as_of(as_of)
     result = PipelineResult(as_of=day)
-    fit = refit or not has_champion(workspace, scorecard_name(book))
+    fit = refit or not has_alias(workspace, scorecard_name(book), "champion")
     for notebook in STAGES:
         if notebook == FIT and not fit:
             result.promotion = "kept: the book has a champion; refit with --refit"
             continue
         result.runs[notebook] = run_notebook(workspace, notebook, book=book, as_of=day, progress=say(notebook))
         if notebook == FIT:
-            result.promotion = _promote(workspace, book)
+            result.promotion = _promote(workspace, book, day, result.summary(FIT)["model"])
     return result
 
 
@@ -82,30 +83,32 @@ def scorecard_name(book: str) -> str:
     return f"{book}_scorecard"
 
 
-def has_champion(workspace: Workspace, name: str) -> bool:
-    """Return whether a model of this name has a champion."""
-    models = list_models(tracking_uri=workspace.mlflow_uri)
-    of_name = models.loc[models["model"] == name, "aliases"]
-    return any("champion" in aliases.split(", ") for aliases in of_name)
-
-
 def gates_path(workspace: Workspace) -> Path:
     """Return the file of the gates."""
     return workspace.params / "gates.yaml"
 
 
-def _promote(workspace: Workspace, book: str) -> str:
+def _promote(workspace: Workspace, book: str, day: date, fitted: str) -> str:
+    """Promote the version that this pipeline fitted, unless the champion was fitted on later data."""
+    name = scorecard_name(book)
+    if not fitted.startswith(f"{name}@"):
+        return "not promoted: the fit was not registered"
+    if has_alias(workspace, name, "champion"):
+        champion, version, _standing = load_scorecard(workspace, name)
+        if str(champion.provenance.get("as_of", "")) > day.isoformat():
+            return f"not promoted: the champion, {version}, was fitted on later data; workbench model promote {fitted}"
     try:
         promote(
-            f"{scorecard_name(book)}@candidate",
+            fitted,
             gates=read_yaml(gates_path(workspace)),
             override=None,
-            author=None,
+            author="workbench pipeline",
             tracking_uri=workspace.mlflow_uri,
+            promoted_at=datetime.now(UTC),
         )
     except GateError as error:
         return f"not promoted: {error}"
-    return "promoted to champion: every gate passed"
+    return f"{fitted} promoted to champion: every gate passed"
 
 
 def alerts_at_or_above(result: PipelineResult, severity: str, order: tuple[str, ...]) -> int:

@@ -63,7 +63,7 @@ def run_notebook(
     Raises
     ------
     InputError
-        If a parameter, the book or the date is wrong, or the notebook found its input wrong; nothing is published then.
+        If a parameter, the book or the date is wrong, or the notebook found its input wrong; no page is published then.
     NotebookError
         If the notebook raised anything else, or ran longer than `notebook_minutes`. The executed copy is kept.
     """
@@ -141,7 +141,7 @@ def _keep_failure(
         return known(failure["evalue"])
     return NotebookError(
         f"notebook {facts['notebook']} failed{_at(failure)}: {reason}\n"
-        f"Its copy up to there: {folder / (str(facts['notebook']) + '.ipynb')}. Nothing else was published."
+        f"Its copy up to there: {folder / (str(facts['notebook']) + '.ipynb')}. No page and no list was published."
     )
 
 
@@ -200,9 +200,11 @@ def _in_own_process(workspace: Workspace, job: dict[str, Any], progress: Progres
 def _follow(child: subprocess.Popen[bytes], progress: Progress) -> dict[str, Any] | None:
     for line in child.stdout or ():
         try:
-            said: dict[str, Any] = json.loads(line)
+            said: Any = json.loads(line)
         except ValueError:
             continue  # a library printed something
+        if not isinstance(said, dict):
+            continue
         if "cell" in said:
             progress(f"cell {said['cell']} of {said['cells']}")
         elif "step" in said:
