@@ -169,7 +169,7 @@ def test_a_notebook_that_raises(notebook: str, words: list[str], tiny: Path, typ
     before = published(tiny)
     done = typed("run", notebook, *ON_TINY, home=tiny)
     assert done.code == 3
-    for word in [f"notebook {notebook} failed", *words, "Nothing else was published"]:
+    for word in [f"notebook {notebook} failed", *words, "No page and no list was published"]:
         assert word in done.message()
     folder = _unpublished(tiny, before, notebook)
     assert str(folder) in done.message()

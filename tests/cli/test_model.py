@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from workbench.runs.pipeline import has_champion
+from workbench.book.store import current_generation
+from workbench.models.scoring import has_alias
 
 from ..commands import Finished, published
 from ..pipeline import LAST, Lender
@@ -50,7 +51,8 @@ def test_score_of_csv_and_parquet_is_the_same(
     assert list(text["grade"]) == list(stored["grade"]) == list(from_text["grade"])
     assert [list(codes) for codes in stored["reason_codes"]] == [list(codes) for codes in from_text["reason_codes"]]
     assert list(text["reasons"].fillna("")) == ["; ".join(reasons) for reasons in stored["reasons"]]
-    kept = pd.read_parquet(lender.home / "data/books/demo/scores/demo_scorecard/v1" / f"{LAST}.parquet")
+    generation = current_generation(lender.workspace, "demo")[1].generation
+    kept = pd.read_parquet(lender.home / f"data/books/demo/scores/demo_scorecard/v1/{LAST}-{generation}.parquet")
     expected = stored.set_index("customer_id").loc[kept["customer_id"], "score"]
     assert list(expected) == list(kept["score"])  # the scores of the monitoring stage
 
@@ -112,6 +114,16 @@ def test_bad_input_to_score(lender: Lender, panel: pd.DataFrame, typed: Typed, t
     assert published(lender.home) == before
 
 
+def test_a_name_alone_means_the_champion(lender: Lender, typed: Typed, tmp_path: Path) -> None:
+    home = lender.again.folder("30_scorecard").parents[2]  # there nobody promoted anything
+    pd.DataFrame({"customer_id": ["1"]}).to_csv(tmp_path / "in.csv", index=False)
+    command = ("score", "--model", "demo_scorecard", "--input", tmp_path / "in.csv", "--output", tmp_path / "out.csv")
+    refused(typed(*command, home=home), tmp_path / "out.csv", "no champion yet", "demo_scorecard@candidate")
+    done = typed("model", "show", "demo_scorecard", home=home)
+    assert done.code == 2
+    assert "workbench model promote demo_scorecard" in done.message()
+
+
 def test_a_file_without_rows(lender: Lender, panel: pd.DataFrame, typed: Typed, tmp_path: Path) -> None:
     panel.head(0).to_parquet(tmp_path / "in.parquet")
     done = score(typed, lender, tmp_path / "in.parquet", tmp_path / "out.csv")
@@ -152,7 +164,7 @@ def test_gates_that_fail_make_no_champion_until_somebody_says_so(lender: Lender,
     """The last here: it changes the registry."""
     gates = lender.home / "params" / "gates.yaml"
     kept = gates.read_text("utf-8")
-    assert not has_champion(lender.workspace, "demo_anomaly")
+    assert not has_alias(lender.workspace, "demo_anomaly", "champion")
     strict = kept.replace("reference_rows: {min: 200}", "reference_rows: {min: 1000000}")
     assert strict != kept
     gates.write_text(strict, "utf-8")
@@ -164,7 +176,7 @@ def test_gates_that_fail_make_no_champion_until_somebody_says_so(lender: Lender,
         assert "expected >= 1e+06: failed" in done.message()
         assert typed(*promote, "--override", "a trial", home=lender.home).code == 2  # nobody says so
         assert typed(*promote, "--override", " ", "--author", "I", home=lender.home).code == 2  # no reason
-        assert not has_champion(lender.workspace, "demo_anomaly")
+        assert not has_alias(lender.workspace, "demo_anomaly", "champion")
         done = typed(*promote, "--override", "a trial run", "--author", "Ana Lima", "--json", home=lender.home)
         assert done.code == 0, done.err
         assert [(row["name"], row["passed"]) for row in json.loads(done.out)] == [
@@ -173,7 +185,7 @@ def test_gates_that_fail_make_no_champion_until_somebody_says_so(lender: Lender,
         ]
     finally:
         gates.write_text(kept, "utf-8")
-    assert has_champion(lender.workspace, "demo_anomaly")
+    assert has_alias(lender.workspace, "demo_anomaly", "champion")
     approval = json.loads(typed("model", "show", "demo_anomaly", "--json", home=lender.home).out)["approval"]
     assert (approval["override"], approval["author"], approval["failed"]) == ("a trial run", "Ana Lima", "1")
     assert approval["promoted_at"]

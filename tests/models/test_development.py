@@ -18,7 +18,6 @@ from workbench.core.errors import ParameterError, SampleError
 from workbench.core.workspace import Workspace
 from workbench.indicators.registry import REGISTRY
 from workbench.models.development import (
-    PARTS,
     candidates,
     gate_metrics,
     group_members,
@@ -106,7 +105,7 @@ def test_new_customers_out_of_time_took_no_part_in_the_fit(small_book: Book, sam
     rows = parts(small_book, sampled)
     new = new_customers_out_of_time(rows)
     assert len(new)
-    assert set(new["part"]) == {"out of time, new customers"} <= set(PARTS)
+    assert set(new["part"]) == {"new customers"}
     assert not set(new["customer_id"]) & set(rows.loc[rows["part"] == "train", "customer_id"])
     assert set(new["as_of"]) == {pd.Timestamp(2024, 6, 30)}
 
@@ -173,7 +172,7 @@ def rows(sample: tuple[pd.DataFrame, np.ndarray]) -> pd.DataFrame:
 
 def test_validation_by_part(rows: pd.DataFrame, fitted: FittedScorecard) -> None:
     table = validate(fitted.scorecard, rows, seed=1, repeats=50)
-    assert table["part"].tolist() == [part for part in PARTS if part != "out of time, new customers"]
+    assert table["part"].tolist() == ["train", "test", "out of time", "out of group"]
     found = table.set_index("part")
     scored = fitted.scorecard.score(rows, reasons=False)
     for part in ("train", "test", "out of time"):

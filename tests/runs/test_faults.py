@@ -109,12 +109,12 @@ def test_a_run_killed_just_before_it_was_published_is_not_listed(sleeper: Worksp
 
 def test_a_run_over_its_time(sleeper: Workspace, good: RunResult, mark: Path) -> None:
     before, index = current(sleeper), files(sleeper.reports / "runs")
-    limit = {"WORKBENCH_NOTEBOOK_MINUTES": "0.15"}
+    limit = {"WORKBENCH_NOTEBOOK_MINUTES": "0.25"}
     with running(*RUN, "-p", "seconds=300", "-p", f"mark={mark}", home=sleeper.root, **limit) as started:
         family = asleep(sleeper, mark, started)
         done = started.wait(30)
     assert done.code == 3
-    assert f"notebook {SLEEPER} failed: TimeLimit: stopped after 0.15 minutes (notebook_minutes" in done.message()
+    assert f"notebook {SLEEPER} failed: TimeLimit: stopped after 0.25 minutes (notebook_minutes" in done.message()
     assert left(family) == []
     assert current(sleeper) == before
     new = files(sleeper.reports / "runs").keys() - index.keys()

@@ -179,7 +179,8 @@ def test_the_same_book_gives_the_same_scores(lender: Lender) -> None:
     assert model.to_json() == other.to_json()
     scores = "data/books/demo/scores/demo_scorecard/v1"
     kept = sorted((lender.home / scores).glob("*.parquet"))
-    assert [path.stem for path in kept] == ["2025-08-31", LAST]
+    generation = current_generation(lender.workspace, "demo")[1].generation
+    assert [path.stem for path in kept] == [f"2025-08-31-{generation}", f"{LAST}-{generation}"]
     for path in kept:
         pd.testing.assert_frame_equal(
             pd.read_parquet(path), pd.read_parquet(lender.again.home / scores / path.name), check_exact=True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from workbench.core.workspace import Workspace
 from workbench.runs import pipeline
 from workbench.runs.pipeline import FIT, STAGES, PipelineResult, alerts_at_or_above, run_pipeline
 from workbench.runs.run import RunResult
+
+CHAMPION = ("short_scorecard", "champion")
 
 
 @pytest.fixture(scope="module")
@@ -32,31 +35,55 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def note_run(_workspace: Workspace, notebook: str, *, book: str, as_of: date, **_more: Any) -> RunResult:
         notes.append(f"{notebook} {book} {as_of}")
-        return RunResult("id", Path(), 0.0, {"alerts": {"red": 0, "orange": 2, "yellow": 5}})
+        return RunResult("id", Path(), 0.0, {"model": f"{book}_scorecard@3"})
+
+    def note_promotion(ref: str, *, author: str, **_more: Any) -> None:
+        notes.append(f"promote {ref} by {author}")
 
     monkeypatch.setattr(pipeline, "run_notebook", note_run)
-    monkeypatch.setattr(pipeline, "promote", lambda ref, **_more: notes.append(f"promote {ref}"))
+    monkeypatch.setattr(pipeline, "promote", note_promotion)
     return notes
 
 
 def test_a_book_without_champion_gets_a_scorecard(short: Workspace, ran: list[str]) -> None:
     result = run_pipeline(short, "short")
     expected = [f"{stage} short 2023-08-31" for stage in STAGES]
-    expected.insert(STAGES.index(FIT) + 1, "promote short_scorecard@candidate")
+    expected.insert(STAGES.index(FIT) + 1, "promote short_scorecard@3 by workbench pipeline")
     assert ran == expected
-    assert result.promotion == "promoted to champion: every gate passed"
+    assert result.promotion == "short_scorecard@3 promoted to champion: every gate passed"
     assert not (short.mlruns / "mlflow.db").exists()  # to look for a champion makes no registry
 
 
 def test_a_champion_is_kept(short: Workspace, ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "has_champion", lambda _workspace, name: name == "short_scorecard")
+    monkeypatch.setattr(pipeline, "has_alias", lambda _space, name, alias: (name, alias) == CHAMPION)
     result = run_pipeline(short, "short", as_of="2023-06-30")
     assert ran == [f"{stage} short 2023-06-30" for stage in STAGES if stage != FIT]
     assert "--refit" in result.promotion
     assert result.summary(FIT) == {}
-    ran.clear()
-    run_pipeline(short, "short", refit=True)
-    assert len(ran) == len(STAGES) + 1
+
+
+@pytest.mark.parametrize(
+    ("fitted_on", "promoted"), [("2023-06-30", True), ("2023-07-31", True), ("2023-08-31", False), ("", True)]
+)
+def test_a_refit_at_an_earlier_date_does_not_replace_a_later_champion(
+    fitted_on: str, promoted: bool, short: Workspace, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion = SimpleNamespace(provenance={"as_of": fitted_on})
+    monkeypatch.setattr(pipeline, "has_alias", lambda _space, name, alias: (name, alias) == CHAMPION)
+    monkeypatch.setattr(pipeline, "load_scorecard", lambda _space, _name: (champion, "short_scorecard@2", "champion"))
+    result = run_pipeline(short, "short", as_of="2023-07-31", refit=True)
+    assert ("promote short_scorecard@3 by workbench pipeline" in ran) == promoted
+    assert ("fitted on later data" in result.promotion) == (not promoted)
+    assert len([note for note in ran if note.startswith(tuple(STAGES))]) == len(STAGES)
+
+
+def test_a_fit_that_was_not_registered_is_not_promoted(
+    short: Workspace, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unregistered = RunResult("id", Path(), 0.0, {"model": "not registered"})
+    monkeypatch.setattr(pipeline, "run_notebook", lambda *_, **__: unregistered)
+    assert run_pipeline(short, "short").promotion == "not promoted: the fit was not registered"
+    assert ran == []
 
 
 def test_a_candidate_that_fails_its_gates_is_used_and_said(

@@ -21,9 +21,11 @@ def book() -> None:
 
 @book.command()
 @click.argument("name")
-@click.option("--customers", type=int, default=DEFAULT_CUSTOMERS, show_default=True)
-@click.option("--months", type=int, default=DEFAULT_MONTHS, show_default=True)
-@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True)
+@click.option(
+    "--customers", type=int, default=DEFAULT_CUSTOMERS, show_default=True, help="People in the lender's records."
+)
+@click.option("--months", type=int, default=DEFAULT_MONTHS, show_default=True, help="Months that are written.")
+@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Same seed, same bytes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the book's manifest for a program.")
 @click.pass_obj
 def simulate(workspace: Any, name: str, customers: int, months: int, seed: int, as_json: bool) -> None:

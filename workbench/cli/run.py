@@ -68,9 +68,11 @@ def pipeline(workspace: Any, book: str, as_of: str | None, refit: bool, fail_on:
 
 
 @click.command()
-@click.option("--customers", type=int, default=DEFAULT_CUSTOMERS, show_default=True)
-@click.option("--months", type=int, default=DEFAULT_MONTHS, show_default=True)
-@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True)
+@click.option(
+    "--customers", type=int, default=DEFAULT_CUSTOMERS, show_default=True, help="People in the lender's records."
+)
+@click.option("--months", type=int, default=DEFAULT_MONTHS, show_default=True, help="Months that are written.")
+@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Same seed, same bytes.")
 @FAIL_ON
 @click.option("--json", "as_json", is_flag=True, help="Print the result for a program.")
 @click.pass_obj

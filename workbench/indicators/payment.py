@@ -64,6 +64,7 @@ def worst_dpd_12m(t: Any, at: At) -> Any:
 @indicator(
     family="payment",
     base="loan_months",
+    absent=0,
     unit="months",
     direction="higher",
     label=("late months in 12", "近12个月逾期月数"),
@@ -77,6 +78,7 @@ def months_late_12m(t: Any, at: At) -> Any:
 @indicator(
     family="payment",
     base="loan_months",
+    absent=0,
     unit="months",
     direction="higher",
     label=("months 30+ past due in 12", "近12个月逾期30天以上月数"),
@@ -93,6 +95,7 @@ def months_30plus_12m(t: Any, at: At) -> Any:
 @indicator(
     family="payment",
     base="loan_months",
+    absent=12,
     unit="months",
     direction="lower",
     label=("months since last late", "距上次逾期月数"),

@@ -53,6 +53,7 @@ def serve_lab(workspace: Workspace, *, port: int, open_browser: bool, say: Calla
         "--ServerApp.allow_root=True",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.news_url=None",
+        "--LabApp.extension_manager=readonly",  # it would ask the package index
     ]
     return _stay(command, workspace.root, {"JUPYTER_TOKEN": token, "WORKBENCH_HOME": str(workspace.root)})
 
