@@ -17,6 +17,7 @@ from workbench.core.workspace import Workspace
 from workbench.models.tracking_app import TOKEN_VARIABLE
 
 HOST = "127.0.0.1"
+LAB_CONFIG = Path(__file__).parent / "jupyter"  # switches off the question about Jupyter's news
 
 
 def free_port(wanted: int) -> int:
@@ -55,7 +56,9 @@ def serve_lab(workspace: Workspace, *, port: int, open_browser: bool, say: Calla
         "--LabApp.news_url=None",
         "--LabApp.extension_manager=readonly",  # it would ask the package index
     ]
-    return _stay(command, workspace.root, {"JUPYTER_TOKEN": token, "WORKBENCH_HOME": str(workspace.root)})
+    paths = [str(LAB_CONFIG), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+    variables = {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths), "WORKBENCH_HOME": str(workspace.root)}
+    return _stay(command, workspace.root, {"JUPYTER_TOKEN": token, **variables})
 
 
 def serve_mlflow(workspace: Workspace, *, port: int, say: Callable[[str], None]) -> int:
