@@ -106,11 +106,13 @@ def test_book_simulate_list_and_show(tiny: Path, typed: Typed) -> None:
     assert "aart" in listed["described"]
     (row,) = [row for row in listed["books"] if row["book"] == "shown"]
     assert (row["from"], row["to"], row["generation"]) == ("2023-01-01", "2023-07-31", made["generation"])
-    assert row["customers"] == made["tables"]["customers"]["rows"]
+    assert row["customers"] == made["tables"]["customers"]["keys"] == 60
     shown = typed("book", "show", "shown", home=tiny)
     assert "simulated: 60 customers, 7 months, seed 7" in shown.out
     for table, facts in made["tables"].items():
-        assert re.search(rf"^{table}\s+{facts['rows']:,}\s+{facts['sha256'][:16]}$", shown.out, re.MULTILINE)
+        assert re.search(
+            rf"^{table}\s+{facts['keys']:,}\s+{facts['rows']:,}\s+{facts['sha256'][:16]}$", shown.out, re.MULTILINE
+        )
     text = typed("book", "list", home=tiny).out
     assert "workbench book import aart" in text
 

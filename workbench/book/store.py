@@ -34,13 +34,18 @@ class BookFacts(BaseModel):
 
 
 class TableFacts(BaseModel):
-    """Size and shape of one stored table."""
+    """Size of one stored table: a key has a row for each version of it that became known."""
 
     model_config = ConfigDict(frozen=True)
 
     rows: int
-    keys_versioned: bool
+    keys: int
     sha256: str
+
+    @property
+    def keys_versioned(self) -> bool:
+        """Whether any key has several versions."""
+        return self.keys < self.rows
 
 
 class BookManifest(BaseModel):
@@ -149,7 +154,7 @@ def _table_facts(path: Path) -> TableFacts:
     distinct = keys.group_by(key).aggregate([]).num_rows
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    return TableFacts(rows=keys.num_rows, keys_versioned=distinct < keys.num_rows, sha256=sha256)
+    return TableFacts(rows=keys.num_rows, keys=distinct, sha256=sha256)
 
 
 def list_books(workspace: Workspace) -> list[str]:

@@ -77,8 +77,8 @@ def list_(workspace: Any, as_json: bool) -> None:
         rows.append(
             {
                 "book": name,
-                "customers": manifest.tables["customers"].rows,
-                "loans": manifest.tables["loans"].rows,
+                "customers": manifest.tables["customers"].keys,
+                "loans": manifest.tables["loans"].keys,
                 "from": str(facts.first_day),
                 "to": str(facts.last_day),
                 "generation": manifest.generation,
@@ -115,7 +115,7 @@ def _print_manifest(manifest: BookManifest, as_json: bool) -> None:
     print_table(
         pd.DataFrame(
             [
-                {"table": name, "rows": table.rows, "sha256": table.sha256[:16]}
+                {"table": name, "keys": table.keys, "rows": table.rows, "sha256": table.sha256[:16]}
                 for name, table in manifest.tables.items()
             ]
         )
