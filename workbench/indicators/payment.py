@@ -99,7 +99,7 @@ def months_30plus_12m(t: Any, at: At) -> Any:
     unit="months",
     direction="lower",
     label=("months since last late", "距上次逾期月数"),
-    reason=("was last late {value:.0f} months ago", "{value:.0f}个月前曾逾期"),
+    reason=("months since last late: {value:.0f}", "距上次逾期{value:.0f}个月"),
 )
 def months_since_late(t: Any, at: At) -> Any:
     """Months since a loan was last past due at a month end; 12 where it was not within a year."""
