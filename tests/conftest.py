@@ -9,6 +9,7 @@ Fixtures, all of the session (each xdist worker has its own):
   that a frame lacks is null, `known_at` is by default the first instant of the year 2000.
 - `lender` is a workspace in which `workbench demo` has run (pipeline.py); its tests share one xdist worker.
 - `real_data` is the folder of the real data sets; a test that asks for it skips where it is absent.
+- `browser` is Chromium by Playwright; without one a test skips, and fails in CI.
 - `aart_book` is the real auto loan book `aart` in `workspace`.
 """
 
@@ -18,7 +19,7 @@ import functools
 import itertools
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -33,14 +34,38 @@ from workbench.book.readers import import_book
 from workbench.book.simulated import simulate_book
 from workbench.book.store import BookFacts, store_book
 from workbench.core.workspace import Workspace, open_workspace
+from workbench.runs.doctor import find_browser
 
 from .pipeline import lender
 
 __all__ = ["lender"]
+BROWSER_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG_AGO = pd.Timestamp(2000, 1, 1)
 SMALL = {"customers": 400, "months": 33, "seed": 7}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Return Chromium; without one, skip, and fail where CI says that there must be one."""
+    path = find_browser()
+    if path is None:
+        message = "no Chromium on the PATH: browser tests need one (Debian: apt-get install chromium)"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=BROWSER_FLAGS)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")

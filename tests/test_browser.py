@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import signal
 import socket
 import time
@@ -22,28 +20,6 @@ from .pipeline import ALONE, LAST, Lender
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NOTEBOOK = "60_risk_report"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """Return Chromium; without one, skip, and fail where CI says that there must be one."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        message = "no Chromium on the PATH: the browser test needs one (Debian: apt-get install chromium)"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Watched:
@@ -66,9 +42,9 @@ class Watched:
 
 
 @pytest.fixture
-def watched(chromium: Any) -> Iterator[Watched]:
+def watched(browser: Any) -> Iterator[Watched]:
     """Return a watched page."""
-    made = Watched(chromium)
+    made = Watched(browser)
     yield made
     made.context.close()
 
