@@ -12,7 +12,7 @@ from ibis import _
 
 from workbench.book.definitions import Definitions
 from workbench.book.schema import TABLES, TableSchema
-from workbench.book.store import BookManifest, current_generation
+from workbench.book.store import BookManifest, current_generation, table_files
 from workbench.core.dates import day_end, last_month_end, parse_date
 from workbench.core.errors import BookError, ParameterError, unknown
 from workbench.core.workspace import Workspace
@@ -71,7 +71,7 @@ class Book:
             preserve_insertion_order=False,
         )
         for table in sorted(self.tables):
-            connection.read_parquet(self.folder / f"{table}.parquet", table_name=table)
+            connection.read_parquet(table_files(self.folder, table), table_name=table)
         return connection
 
     def check_as_of(self, as_of: str | date | None) -> date:

@@ -157,6 +157,11 @@ def _table_facts(path: Path) -> TableFacts:
     return TableFacts(rows=keys.num_rows, keys=distinct, sha256=sha256)
 
 
+def table_files(generation: Path, table: str) -> list[Path]:
+    """Return the parquet files of a table: the import's, then those of each append, in order."""
+    return [generation / f"{table}.parquet", *sorted(generation.glob(f"{table}+*.parquet"))]
+
+
 def list_books(workspace: Workspace) -> list[str]:
     """Return the names of the books that have a current generation, sorted."""
     return sorted(pointer.parent.name for pointer in workspace.books.glob(f"*/{POINTER}"))
