@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ import ibis
 from ibis import _
 
 from workbench.book.definitions import Definitions
+from workbench.book.engines import ENGINES, Engine, duckdb_engine, spark_engine
 from workbench.book.schema import TABLES, TableSchema
 from workbench.book.store import BookManifest, current_generation, table_files
 from workbench.core.dates import day_end, last_month_end, parse_date
@@ -20,28 +22,47 @@ from workbench.core.yaml_files import load_params
 
 
 class Book:
-    """One generation of one book, read through Ibis on DuckDB.
+    """One generation of one book, read through Ibis: on DuckDB, unless `connect` gives another engine.
 
     A book object is a snapshot: a load that ends meanwhile does not change what it reads.
     """
 
-    def __init__(self, folder: Path, manifest: BookManifest, workspace: Workspace, definitions: Definitions) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        manifest: BookManifest,
+        workspace: Workspace,
+        definitions: Definitions,
+        *,
+        connect: Callable[[], Engine] | None = None,
+    ) -> None:
         self.folder = folder
         self.manifest = manifest
         self.workspace = workspace
         self.definitions = definitions
+        self._connect = connect or self._duckdb
 
     @classmethod
-    def open(cls, workspace: Workspace, name: str) -> Book:
+    def open(cls, workspace: Workspace, name: str, *, engine: str = "duckdb") -> Book:
         """Open the current generation of a book.
+
+        Parameters
+        ----------
+        engine
+            duckdb or spark, for a stored book.
 
         Raises
         ------
         BookError
-            If there is no such book.
+            If there is no such book, or the engine is missing.
         """
+        if engine not in ENGINES:
+            raise ParameterError(unknown("engine", engine, ENGINES))
         folder, manifest = current_generation(workspace, name)
-        return cls(folder, manifest, workspace, load_params(Definitions, workspace.params / "definitions.yaml"))
+        opened = cls(folder, manifest, workspace, load_params(Definitions, workspace.params / "definitions.yaml"))
+        if engine == "spark":
+            opened._connect = opened._spark
+        return opened
 
     @property
     def name(self) -> str:
@@ -59,20 +80,23 @@ class Book:
         return last_month_end(self.manifest.facts.last_day)
 
     @cached_property
+    def _engine(self) -> Engine:
+        return self._connect()
+
+    def _duckdb(self) -> Engine:
+        return duckdb_engine(self._files, settings=self.workspace.settings, scratch=self.workspace.scratch)
+
+    def _spark(self) -> Engine:
+        return spark_engine(self._files, settings=self.workspace.settings, scratch=self.workspace.scratch)
+
+    @property
+    def _files(self) -> dict[str, list[Path]]:
+        return {table: table_files(self.folder, table) for table in self.tables}
+
+    @property
     def connection(self) -> Any:
-        """An in-memory DuckDB with this book's tables as views; it spills to the workspace's scratch folder."""
-        settings = self.workspace.settings
-        self.workspace.scratch.mkdir(parents=True, exist_ok=True)
-        connection = ibis.duckdb.connect(
-            threads=settings.threads,
-            memory_limit=settings.memory,
-            temp_directory=str(self.workspace.scratch),
-            autoinstall_known_extensions=False,  # nothing is fetched at run time
-            preserve_insertion_order=False,
-        )
-        for table in sorted(self.tables):
-            connection.read_parquet(table_files(self.folder, table), table_name=table)
-        return connection
+        """The Ibis connection on which this book's expressions run."""
+        return self._engine.connection
 
     def check_as_of(self, as_of: str | date | None) -> date:
         """Return the observation date, by default the last month end.
@@ -105,17 +129,26 @@ class Book:
         BookError
             If the book has no such table.
         """
-        schema = TABLES.get(table)
-        if schema is None:
-            raise BookError(unknown("table", table, TABLES))
-        if table not in self.tables:
-            raise BookError(f"book {self.name!r} has no table {table!r}; it has {', '.join(sorted(self.tables))}.")
-        rows = self.connection.table(table)
-        known = rows.filter(_.known_at < self.day_end(as_of))
+        known = self.versions(table, as_of=as_of)
+        schema = TABLES[table]
         if self.manifest.tables[table].keys_versioned:
             latest = ibis.row_number().over(group_by=list(schema.key), order_by=ibis.desc("known_at"))
             known = known.mutate(_version=latest).filter(_._version == 0).drop("_version")
         return self._hide_future(known, schema, as_of)
+
+    def versions(self, table: str, *, as_of: date) -> ibis.Table:
+        """Return every version of every row that was known by the end of `as_of`, with `known_at`: for checks alone.
+
+        Raises
+        ------
+        BookError
+            If the book has no such table.
+        """
+        if table not in TABLES:
+            raise BookError(unknown("table", table, TABLES))
+        if table not in self.tables:
+            raise BookError(f"book {self.name!r} has no table {table!r}; it has {', '.join(sorted(self.tables))}.")
+        return self._engine.tables[table].filter(_.known_at < self.day_end(as_of))
 
     def _hide_future(self, rows: ibis.Table, schema: TableSchema, as_of: date) -> ibis.Table:
         if schema.occurred is not None:
@@ -142,7 +175,7 @@ class Book:
     def customers_now(self, *, as_of: date) -> ibis.Table:
         """Return customers as known at `as_of` with today's value of the `current_only` columns: for display alone."""
         columns = self.manifest.facts.current_only.get("customers", [])
-        rows = self.connection.table("customers")
+        rows = self._engine.tables["customers"]
         newest = rows.group_by("customer_id").aggregate(
             **{column: rows[column].argmax(rows.known_at) for column in columns}
         )
