@@ -25,12 +25,29 @@ ARROW_TYPES: dict[Dtype, pa.DataType] = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its storage type, its role, and whether a date after `as_of` in it must read as null."""
+    """One column of the contract.
+
+    Attributes
+    ----------
+    name, dtype, role
+        What it is called, how it is stored, what it may be used for.
+    dated
+        Whether a date after `as_of` in it must read as null.
+    required
+        A row without it means nothing and is rejected; in other columns what cannot be read is left empty.
+    allowed
+        The values that there are; none given means any.
+    breaks
+        What goes wrong further on where the column is empty or wrong; "" where nothing depends on it.
+    """
 
     name: str
     dtype: Dtype
     role: Role = "feature"
     dated: bool = False
+    required: bool = False
+    allowed: tuple[str, ...] = ()
+    breaks: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,8 +78,19 @@ class TableSchema:
         return pa.schema([*fields, pa.field("known_at", ARROW_TYPES["timestamp"])])
 
 
-def _key(name: str) -> Column:
+def _key(name: str, dtype: Dtype = "string") -> Column:
+    return Column(name, dtype, "key", required=True)
+
+
+def _link(name: str) -> Column:
     return Column(name, "string", "key")
+
+
+PAYMENT_KINDS = ("scheduled", "prepayment", "reversal", "recovery")
+CLOSE_REASONS = (
+    "repaid", "prepaid", "refinanced", "cancelled", "sold", "deceased", "left_file", "written_off",
+)  # fmt: skip
+DECISIONS = ("accepted", "declined", "withdrawn")
 
 
 _TABLES = (
@@ -71,17 +99,17 @@ _TABLES = (
         ("customer_id",),
         (
             _key("customer_id"),
-            Column("birth_date", "date", "protected"),
+            Column("birth_date", "date", "protected", breaks="fairness by age cannot be shown for these customers"),
             Column("gender", "string", "protected"),
             Column("marital_status", "string", "protected"),
-            Column("education", "string"),
+            Column("education", "string", breaks="the column cannot describe these customers"),
             Column("occupation", "string"),
             Column("employed_since", "date"),
-            Column("monthly_income", "money"),
+            Column("monthly_income", "money", breaks="debt-to-income and exposure to income are missing"),
             Column("region", "string", "proxy"),
             Column("segment", "string"),
             Column("branch_id", "string", "proxy"),
-            Column("officer_id", "string", "key"),
+            _link("officer_id"),
             Column("relationship_since", "date"),
             Column("name", "string", "private"),
             Column("phone", "string", "private"),
@@ -96,15 +124,25 @@ _TABLES = (
             _key("loan_id"),
             _key("customer_id"),
             Column("product", "string"),
-            Column("opened_on", "date"),
-            Column("principal", "money"),
+            Column("opened_on", "date", required=True),
+            Column(
+                "principal",
+                "money",
+                breaks="the relative threshold of arrears is unknown, only the absolute one counts",
+            ),
             Column("credit_limit", "money"),
-            Column("annual_rate", "float"),
+            Column("annual_rate", "float", breaks="the price of risk cannot be shown for these loans"),
             Column("term_months", "int"),
             Column("instalment_amount", "money"),
             Column("collateral_value", "money"),
             Column("closed_on", "date", "outcome", dated=True),
-            Column("close_reason", "string", "outcome"),
+            Column(
+                "close_reason",
+                "string",
+                "outcome",
+                allowed=CLOSE_REASONS,
+                breaks="a sale or a death passes for a good end",
+            ),
             Column("written_off_on", "date", "outcome", dated=True),
         ),
         occurred="opened_on",
@@ -114,11 +152,11 @@ _TABLES = (
         ("loan_id", "schedule_version", "instalment_no"),
         (
             _key("loan_id"),
-            Column("schedule_version", "int", "key"),
-            Column("instalment_no", "int", "key"),
-            Column("effective_from", "date"),
-            Column("due_on", "date"),
-            Column("due_amount", "money"),
+            _key("schedule_version", "int"),
+            _key("instalment_no", "int"),
+            Column("effective_from", "date", required=True),
+            Column("due_on", "date", required=True),
+            Column("due_amount", "money", required=True),
         ),
         occurred="effective_from",
     ),
@@ -128,10 +166,10 @@ _TABLES = (
         (
             _key("payment_id"),
             _key("loan_id"),
-            Column("paid_at", "timestamp"),
-            Column("amount", "money"),
-            Column("kind", "string"),
-            Column("reverses", "string", "key"),
+            Column("paid_at", "timestamp", required=True),
+            Column("amount", "money", required=True),
+            Column("kind", "string", required=True, allowed=PAYMENT_KINDS),
+            _link("reverses"),
         ),
         occurred="paid_at",
     ),
@@ -140,7 +178,7 @@ _TABLES = (
         ("loan_id", "effective_on"),
         (
             _key("loan_id"),
-            Column("effective_on", "date", "key"),
+            _key("effective_on", "date"),
             Column("kind", "string"),
             Column("distressed", "bool", "outcome"),
             Column("forgiven_amount", "money"),
@@ -152,8 +190,8 @@ _TABLES = (
         ("loan_id", "month_end"),
         (
             _key("loan_id"),
-            Column("month_end", "date", "key"),
-            Column("balance", "money"),
+            _key("month_end", "date"),
+            Column("balance", "money", breaks="exposure and expected loss are too low by these loans"),
             Column("credit_limit", "money"),
             Column("due_amount", "money"),
             Column("paid_amount", "money"),
@@ -167,12 +205,12 @@ _TABLES = (
         (
             _key("transaction_id"),
             _key("customer_id"),
-            _key("account_id"),
-            Column("booked_at", "timestamp"),
-            Column("amount", "money"),
+            _link("account_id"),
+            Column("booked_at", "timestamp", required=True),
+            Column("amount", "money", required=True),
             Column("channel", "string"),
             Column("category", "string"),
-            Column("counterparty_id", "string", "key"),
+            _link("counterparty_id"),
             Column("balance_after", "money"),
         ),
         occurred="booked_at",
@@ -183,8 +221,8 @@ _TABLES = (
         (
             _key("event_id"),
             _key("customer_id"),
-            Column("occurred_at", "timestamp"),
-            Column("kind", "string"),
+            Column("occurred_at", "timestamp", required=True),
+            Column("kind", "string", required=True),
             Column("detail", "string", "private"),
         ),
         occurred="occurred_at",
@@ -195,14 +233,14 @@ _TABLES = (
         (
             _key("application_id"),
             _key("customer_id"),
-            Column("applied_at", "timestamp"),
+            Column("applied_at", "timestamp", required=True),
             Column("product", "string"),
             Column("requested_amount", "money"),
-            Column("decision", "string"),
+            Column("decision", "string", allowed=DECISIONS),
             Column("decided_at", "timestamp", dated=True),
             Column("decline_reason", "string"),
             Column("score", "float"),
-            _key("loan_id"),
+            _link("loan_id"),
         ),
         occurred="applied_at",
     ),
@@ -211,7 +249,7 @@ _TABLES = (
         ("customer_id", "reported_on"),
         (
             _key("customer_id"),
-            Column("reported_on", "date", "key"),
+            _key("reported_on", "date"),
             Column("enquiries_6m", "int"),
             Column("other_debt", "money"),
             Column("worst_status", "string"),
