@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import ibis
 from ibis import _
 
 from workbench.book.book import Book
-from workbench.core.dates import last_month_end
+from workbench.core.dates import last_month_end, midnight_offsets
 from workbench.core.errors import BookError
 
 _MONEY = "decimal(18, 2)"
@@ -115,12 +115,12 @@ def _loan_days(book: Book, as_of: date, days: Sequence[date]) -> ibis.Table:
 
 def _with_last_instant(book: Book, loans: ibis.Table, as_of: date) -> ibis.Table:
     """Add the instant at which the day of the write-off ends: what is paid later settles no due."""
-    first = book.manifest.facts.first_day
-    days = [first + timedelta(days=number) for number in range((as_of - first).days + 1)]
-    ends = ibis.memtable(
-        [(day, book.day_end(day)) for day in days], schema={"written_off_on": "date", "written_off_at": "timestamp"}
-    )
-    return loans.left_join(ends, "written_off_on").drop("written_off_on_right")
+    midnight = loans.written_off_on.cast("timestamp") + ibis.interval(days=1)
+    offsets = midnight_offsets(book.manifest.facts.time_zone, as_of)
+    ends = [midnight - ibis.interval(seconds=int(offset.total_seconds())) for _since, offset in offsets]
+    until = [loans.written_off_on < since for since, _offset in offsets[1:]]
+    branches = list(zip(until, ends, strict=False))
+    return loans.mutate(written_off_at=ibis.cases(*branches, else_=ends[-1]) if branches else ends[-1])
 
 
 def _arrears(book: Book, grid: ibis.Table, as_of: date) -> ibis.Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from workbench.core.errors import ParameterError
@@ -119,4 +120,21 @@ def utc_offsets(time_zone: str, since: datetime, until: datetime) -> list[tuple[
         if not found or found[-1][1] != offset:
             found.append((moment, offset))
         moment += timedelta(minutes=30)  # clocks change at whole or half hours
+    return found
+
+
+@cache
+def midnight_offsets(time_zone: str, until: date) -> list[tuple[date, timedelta]]:
+    """Return the offsets from UTC at the midnights that end the days from 1970 to `until`, each with its first day.
+
+    >>> midnight_offsets("Asia/Shanghai", date(1985, 1, 1))
+    [(datetime.date(1970, 1, 1), datetime.timedelta(seconds=28800))]
+    """
+    found: list[tuple[date, timedelta]] = []
+    day = date(1970, 1, 1)
+    while day <= until or not found:
+        offset = datetime.combine(day + timedelta(days=1), time()) - day_end(day, time_zone)
+        if not found or found[-1][1] != offset:
+            found.append((day, offset))
+        day += timedelta(days=1)
     return found
