@@ -39,6 +39,7 @@ def test_each_source_wins_over_the_next(root: Path) -> None:
         "lock_seconds": "params/workbench.yaml",
         "notebook_minutes": "default",
         "mlflow_uri": "default",
+        "pseudonym_key_file": "default",
         "real_data": "default",
     }
 

@@ -121,8 +121,11 @@ class Book:
         """Return the first UTC instant after business day `day` in the book's time zone."""
         return day_end(day, self.manifest.facts.time_zone)
 
-    def as_known(self, table: str, *, as_of: date) -> ibis.Table:
+    def as_known(self, table: str, *, as_of: date, private: bool = False) -> ibis.Table:
         """Return `table` as it was known by the end of `as_of`: no later row, version or date, no `current_only` value.
+
+        Private columns read as null, so that nothing a stage makes can hold them; `private` shows them, which
+        `access.py` alone asks for.
 
         Raises
         ------
@@ -134,7 +137,13 @@ class Book:
         if self.manifest.tables[table].keys_versioned:
             latest = ibis.row_number().over(group_by=list(schema.key), order_by=ibis.desc("known_at"))
             known = known.mutate(_version=latest).filter(_._version == 0).drop("_version")
-        return self._hide_future(known, schema, as_of)
+        seen = self._hide_future(known, schema, as_of)
+        hidden = [] if private else self.private_columns(table)
+        return seen.mutate(**{name: ibis.null().cast(seen[name].type()) for name in hidden}) if hidden else seen
+
+    def private_columns(self, table: str) -> list[str]:
+        """Return the columns of `table` that identify a person, in their order."""
+        return [column.name for column in TABLES[table].columns if column.role == "private"]
 
     def versions(self, table: str, *, as_of: date) -> ibis.Table:
         """Return every version of every row that was known by the end of `as_of`, with `known_at`: for checks alone.
@@ -172,12 +181,13 @@ class Book:
     def _happened(self, column: Any, dtype: str, as_of: date) -> Any:
         return column < self.day_end(as_of) if dtype == "timestamp" else column <= as_of
 
-    def customers_now(self, *, as_of: date) -> ibis.Table:
+    def customers_now(self, *, as_of: date, private: bool = False) -> ibis.Table:
         """Return customers as known at `as_of` with today's value of the `current_only` columns: for display alone."""
-        columns = self.manifest.facts.current_only.get("customers", [])
+        hidden = [] if private else self.private_columns("customers")
+        columns = [name for name in self.manifest.facts.current_only.get("customers", []) if name not in hidden]
         rows = self._engine.tables["customers"]
         newest = rows.group_by("customer_id").aggregate(
             **{column: rows[column].argmax(rows.known_at) for column in columns}
         )
-        known = self.as_known("customers", as_of=as_of).drop(*columns)
+        known = self.as_known("customers", as_of=as_of, private=private).drop(*columns)
         return known.left_join(newest, "customer_id").drop("customer_id_right") if columns else known

@@ -33,6 +33,10 @@ class Settings(BaseModel):
     )
     notebook_minutes: float = Field(30, gt=0, description="a notebook that runs longer is stopped and counts as failed")
     lock_seconds: float = Field(120, gt=0, description="how long to wait for another run that writes the same thing")
+    pseudonym_key_file: str = Field(
+        "~/.config/loan-risk-workbench/pseudonym.key",
+        description="file of the key that makes pseudonyms of private columns; outside the workspace, mode 0600",
+    )
     real_data: str = Field("../shared/data", description="folder of the real data sets that ship outside the project")
 
 
