@@ -1,219 +1,288 @@
-"""Random loan books with every way to pay, and days past due by the definition: slow, plain, in Decimal.
+"""Random loan books that hold every way in which a loan is agreed, paid, changed, corrected and ended.
 
-The reference is written from docs/architecture.md, "Definitions", and `params/definitions.yaml`; it shares no code with
-`workbench.book.performance`.
+Each loan is tagged with the patterns that it shows (`tables["patterns"]`), so that a test can see that none is missing.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from collections import Counter
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from .slow_dpd import Row, local_day, utc
+
 CENT = Decimal("0.01")
-Row = dict[str, Any]
-
-
-def local_day(moment: datetime, zone: str) -> date:
-    """Return the business day in which a UTC instant falls."""
-    return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).date()
-
-
-def utc(day: date, clock: str, zone: str) -> datetime:
-    """Return the UTC instant of a local day and clock time."""
-    return datetime.combine(day, time.fromisoformat(clock), ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None)
-
-
-def slow_dpd(
-    loan: Row, dues: Iterable[Row], payments: Iterable[Row], *, day: date, as_of: date, zone: str, thresholds: Row
-) -> tuple[int, Decimal] | None:
-    """Return days past due and arrears of a loan at the end of `day` as known at the end of `as_of`; None before opening."""
-
-    def known(row: Row) -> bool:
-        return local_day(row["known_at"], zone) <= as_of
-
-    if loan["opened_on"] > day:
-        return None
-    written_off = loan.get("written_off_on") is not None and loan["written_off_on"] <= day
-    closed = loan.get("closed_on") is not None and loan["closed_on"] <= day
-    if closed and not written_off:
-        return 0, Decimal(0)
-    last = loan["written_off_on"] if written_off else day
-
-    dues = [due for due in dues if known(due) and due["effective_from"] <= as_of]
-    starts: dict[int, date] = {}
-    for due in dues:
-        version = due["schedule_version"]
-        starts[version] = min(due["effective_from"], starts.get(version, date.max))
-    in_force = []
-    for due in dues:
-        version = due["schedule_version"]
-        begun = version == 1 or due["due_on"] >= starts[version]
-        replaced = any(start <= due["due_on"] for later, start in starts.items() if later > version)
-        if begun and not replaced and due["due_on"] <= last:
-            in_force.append(due)
-
-    payments = [row for row in payments if known(row)]
-    kinds = {row["payment_id"]: row["kind"] for row in payments}
-    paid = Decimal(0)
-    for row in payments:
-        kind = kinds.get(row["reverses"], "scheduled") if row["kind"] == "reversal" else row["kind"]
-        if kind == "scheduled" and local_day(row["paid_at"], zone) <= last:
-            paid += row["amount"]
-
-    size = (loan.get("principal") or Decimal(0)) + (loan.get("credit_limit") or Decimal(0))
-    cumulative, oldest = Decimal(0), None
-    for due in sorted(in_force, key=lambda row: row["due_on"]):
-        cumulative += due["due_amount"]
-        missing = cumulative - paid
-        if oldest is None and missing > thresholds["absolute"] and missing > thresholds["relative"] * size:
-            oldest = due["due_on"]
-    if oldest is None:
-        return 0, Decimal(0)
-    return (last - oldest).days, cumulative - paid
+CLOCKS = ("00:00:00", "00:00:01", "07:59:59", "08:00:00", "12:00:00", "23:59:59")
+PATTERNS = (
+    "paid in part, paid early, paid late, paid a cent short, paid nothing, paid ahead, overpaid, prepayment, reversal, "
+    "reversal of a prepayment, several loans a customer, card, schedule version, versions out of order, restructured, "
+    "written off, written off before the book, recovery, paid after write-off, repaid, prepaid in full, sold, "
+    "loan restated, instalment restated, payment restated, known late"
+).split(", ")
 
 
 def random_tables(*, loans: int, seed: int, zone: str, thresholds: Row) -> dict[str, list[Row]]:
     """Return the rows of a random book: every third customer has several loans, every fourth loan is a card."""
     draw = random.Random(seed)
-    tables: dict[str, list[Row]] = {"customers": [], "loans": [], "instalments": [], "payments": []}
+    tables: dict[str, list[Row]] = {
+        name: [] for name in ("customers", "loans", "instalments", "payments", "restructurings", "patterns")
+    }
     for number in range(loans):
-        customer = f"C{number * 2 // 3:04d}"
-        if not any(row["customer_id"] == customer for row in tables["customers"][-1:]):
+        customer, loan_id = f"C{number * 2 // 3:05d}", f"L{number:05d}"
+        if tables["customers"] and tables["customers"][-1]["customer_id"] == customer:
+            tables["patterns"].append({"loan_id": loan_id, "pattern": "several loans a customer"})
+        else:
             tables["customers"].append({"customer_id": customer, "known_at": datetime(2020, 1, 1)})
-        _random_loan(draw, tables, f"L{number:04d}", customer, zone, thresholds)
+        RandomLoan(draw, loan_id, customer, zone, thresholds).add_to(tables)
     return tables
 
 
-def _random_loan(
-    draw: random.Random, tables: dict[str, list[Row]], loan_id: str, customer: str, zone: str, thresholds: Row
-) -> None:
-    card = draw.random() < 0.25
-    opened = date(2023, 1, 1) + timedelta(days=draw.randrange(500))
-    size = Decimal(draw.choice([900, 2500, 3999, 4000, 4001, 12000, 33333]))
-    loan: Row = {
-        "loan_id": loan_id,
-        "customer_id": customer,
-        "product": "card" if card else "instalment",
-        "opened_on": opened,
-        "principal": None if card else size,
-        "credit_limit": size if card else None,
-        "closed_on": None,
-        "close_reason": None,
-        "written_off_on": None,
-        "known_at": utc(opened, "09:00", zone),
-    }
-    allowed = max(thresholds["absolute"], thresholds["relative"] * size).quantize(CENT, rounding="ROUND_DOWN")
-    dues = _random_dues(draw, loan, card, zone)
-    payments = _random_payments(draw, loan, dues, allowed, zone)
-    ending = draw.random()
-    if ending < 0.15:
-        loan["written_off_on"] = loan["closed_on"] = opened + timedelta(days=draw.randrange(120, 500))
-        loan["close_reason"] = "written_off"
-        for kind in ("recovery", "scheduled"):
-            moment = utc(loan["written_off_on"] + timedelta(days=draw.randrange(40)), "12:00", zone)
-            payments.append(_payment(loan_id, len(payments), moment, Decimal(250), kind))
-    elif ending < 0.3:
-        loan["closed_on"] = opened + timedelta(days=draw.randrange(90, 500))
-        loan["close_reason"] = draw.choice(["repaid", "prepaid", "sold"])
-    tables["loans"].append(loan)
-    tables["instalments"].extend(dues)
-    tables["payments"].extend(payments)
+def frames(tables: dict[str, list[Row]]) -> dict[str, pd.DataFrame]:
+    """Return the rows of the canonical tables as frames."""
+    return {name: pd.DataFrame(rows) for name, rows in tables.items() if name != "patterns" and rows}
 
 
-def _random_dues(draw: random.Random, loan: Row, card: bool, zone: str) -> list[Row]:
-    opened, day_of_month = loan["opened_on"], draw.choice([1, 5, 15, 28])
+def loans_by_pattern(tables: dict[str, list[Row]]) -> dict[str, int]:
+    """Return how many loans show each pattern."""
+    shown = Counter(pattern for _loan, pattern in {(row["loan_id"], row["pattern"]) for row in tables["patterns"]})
+    return {pattern: shown[pattern] for pattern in PATTERNS}
 
-    def schedule(version: int, first: int, months: int, amount: Decimal, effective: date | None) -> list[Row]:
+
+class RandomLoan:
+    """One loan in the making."""
+
+    def __init__(self, draw: random.Random, loan_id: str, customer: str, zone: str, thresholds: Row) -> None:
+        self.draw, self.zone = draw, zone
+        self.card = draw.random() < 0.25
+        self.opened = date(2022, 1, 1) + timedelta(days=draw.randrange(860))
+        size = Decimal(draw.choice([900, 2500, 3999, 4000, 4001, 12000, 33333]))
+        self.allowed = max(thresholds["absolute"], thresholds["relative"] * size).quantize(CENT, "ROUND_DOWN")
+        self.loan: Row = {
+            "loan_id": loan_id,
+            "customer_id": customer,
+            "product": "card" if self.card else "instalment",
+            "opened_on": self.opened,
+            "principal": None if self.card else size,
+            "credit_limit": size if self.card else None,
+            "closed_on": None,
+            "close_reason": None,
+            "written_off_on": None,
+            "known_at": utc(self.opened, "09:00", zone),
+        }
+        self.patterns: set[str] = {"card"} if self.card else set()
+        self.restructurings: list[Row] = []
+        self.payments: list[Row] = []
+        self.dues = self._schedules()
+        self._pay()
+        self.loans = [self.loan, *self._end()]
+        self._restate()
+
+    def add_to(self, tables: dict[str, list[Row]]) -> None:
+        """Add the loan's rows to the tables."""
+        tables["loans"] += self.loans
+        tables["instalments"] += self.dues
+        tables["payments"] += self.payments
+        tables["restructurings"] += self.restructurings
+        tables["patterns"] += [{"loan_id": self.loan["loan_id"], "pattern": name} for name in sorted(self.patterns)]
+
+    def _schedules(self) -> list[Row]:
+        draw = self.draw
+        day_of_month = draw.choice([1, 5, 15, 28])
+        amount = Decimal(draw.randrange(1500, 40000)) / 100
+        rows = self._schedule(1, 0, draw.randrange(4, 24), amount, day_of_month)
+        if self.card or draw.random() > 0.3:
+            return rows
+        # new versions: longer and lower; sometimes the third begins before the second, or shortly before a due date
+        starts = [self.opened + timedelta(days=draw.randrange(60, 400)) for _version in range(draw.choice([1, 1, 2]))]
+        for version, start in enumerate(starts, start=2):
+            lower = (amount * 2 / 3).quantize(CENT)
+            rows += self._schedule(version, draw.randrange(6), draw.randrange(6, 30), lower, day_of_month, start)
+        self.patterns.add("schedule version")
+        if starts != sorted(starts):
+            self.patterns.add("versions out of order")
+        for start in sorted(set(starts)):
+            if draw.random() < 0.5:
+                self.patterns.add("restructured")
+                self.restructurings.append(
+                    {
+                        "loan_id": self.loan["loan_id"],
+                        "effective_on": start,
+                        "kind": draw.choice(["extension", "rate_cut"]),
+                        "distressed": draw.random() < 0.5,
+                        "forgiven_amount": None,
+                        "known_at": utc(start, "08:00", self.zone),
+                    }
+                )
+        return rows
+
+    def _schedule(
+        self, version: int, first: int, months: int, amount: Decimal, day_of_month: int, effective: date | None = None
+    ) -> list[Row]:
         rows = []
         for number in range(first, first + months):
-            year, month = divmod(opened.year * 12 + opened.month + number, 12)
+            year, month = divmod(self.opened.year * 12 + self.opened.month + number, 12)
             due_on = date(year, month + 1, day_of_month)
-            statement = due_on - timedelta(days=20)
-            start = effective or (max(statement, opened) if card else opened)
-            cents = Decimal(draw.randrange(-900, 900)) / 100 if card else Decimal(0)
+            statement = max(due_on - timedelta(days=20), self.opened)
+            start = effective or (statement if self.card else self.opened)
+            cents = Decimal(self.draw.randrange(-900, 900)) / 100 if self.card else Decimal(0)  # a card's minimum due
+            late = timedelta(days=self.draw.choice([0] * 12 + [40]))
+            self._tag("known late", if_=bool(late))
             rows.append(
                 {
-                    "loan_id": loan["loan_id"],
+                    "loan_id": self.loan["loan_id"],
                     "schedule_version": version,
                     "instalment_no": number + 1,
                     "effective_from": start,
                     "due_on": due_on,
                     "due_amount": amount + cents,
-                    "known_at": utc(start, "08:00", zone),
+                    "known_at": utc(start, "08:00", self.zone) + late,
                 }
             )
         return rows
 
-    amount = Decimal(draw.randrange(1500, 40000)) / 100
-    rows = schedule(1, 0, draw.randrange(4, 24), amount, None)
-    if not card and draw.random() < 0.3:  # new versions: longer and lower; sometimes the third begins before the second
-        starts = [opened + timedelta(days=draw.randrange(60, 400)) for _version in range(draw.choice([1, 1, 2]))]
-        for version, start in enumerate(starts, start=2):
-            rows += schedule(
-                version, draw.randrange(0, 6), draw.randrange(6, 30), (amount * 2 / 3).quantize(CENT), start
-            )
-    return rows
+    def _pay(self) -> None:
+        draw = self.draw
+        habit = draw.choice(["punctual", "punctual", "sloppy", "failing"])
+        delays: list[int | None] = {
+            "punctual": [0, 0, 0, -3],
+            "sloppy": [-9, 0, 1, 5, 20, 31, 62],
+            "failing": [0, 10, 40, 95, None, None],
+        }[habit]
+        for due in list(self.dues):
+            if due["schedule_version"] > 1 and draw.random() < 0.5:
+                continue
+            delay = draw.choice(delays)
+            self._tag("paid nothing", if_=delay is None)
+            if delay is None:
+                continue
+            self._tag("paid early", if_=delay < 0)
+            self._tag("paid late", if_=delay > 0)
+            paid = self._pay_due(due, due["due_on"] + timedelta(days=delay))
+            if draw.random() < 0.12:
+                day = local_day(paid["paid_at"], self.zone) + timedelta(days=draw.choice([0, 1, 3, 30]))
+                self._payment(day, -paid["amount"], "reversal", paid["payment_id"])
+                self._tag("reversal")
+                self._tag("reversal of a prepayment", if_=paid["kind"] == "prepayment")
 
+    def _pay_due(self, due: Row, day: date) -> Row:
+        draw, owed = self.draw, due["due_amount"]
+        how = draw.choices(["all", "short", "parts", "half", "over", "extra", "ahead"], [10, 4, 2, 1, 1, 1, 1])[0]
+        if how == "short":  # by exactly what is allowed, or a cent more
+            self._tag("paid a cent short")
+            return self._payment(day, max(owed - self.allowed - draw.choice([Decimal(0), CENT]), CENT))
+        if how == "parts":
+            self._tag("paid in part")
+            half = (owed / 2).quantize(CENT)
+            self._payment(day, half)
+            return self._payment(day + timedelta(days=draw.choice([0, 7, 35])), owed - half)
+        if how == "half":
+            self._tag("paid in part")
+            return self._payment(day, (owed / 2).quantize(CENT))
+        if how == "over":
+            self._tag("overpaid")
+            return self._payment(day, owed + Decimal(draw.randrange(1, 9000)) / 100)
+        if how == "ahead":
+            self._tag("paid ahead")
+            return self._payment(day, owed * 3)
+        paid = self._payment(day, owed)
+        if how == "extra":
+            self._tag("prepayment")
+            return self._payment(day, owed * 2, "prepayment")
+        return paid
 
-def _random_payments(draw: random.Random, loan: Row, dues: list[Row], allowed: Decimal, zone: str) -> list[Row]:
-    habit = draw.choice(["punctual", "punctual", "sloppy", "failing"])
-    delays = {"punctual": [0, 0, 0, -3], "sloppy": [-9, 0, 1, 5, 20, 31, 62], "failing": [0, 10, 40, 95, None, None]}
-    clocks = ["00:00:00", "00:00:01", "07:59:59", "08:00:00", "12:00:00", "23:59:59"]
-    rows: list[Row] = []
-
-    def pay(day: date, amount: Decimal, kind: str = "scheduled", reverses: str | None = None) -> Row:
-        moment = utc(day, draw.choice(clocks), zone)
-        row = _payment(loan["loan_id"], len(rows), moment, amount, kind, reverses)
-        row["known_at"] = moment + timedelta(days=draw.choice([0, 0, 0, 0, 0, 2, 45]))
-        rows.append(row)
+    def _payment(self, day: date, amount: Decimal, kind: str = "scheduled", reverses: str | None = None) -> Row:
+        moment = utc(day, self.draw.choice(CLOCKS), self.zone)
+        late = timedelta(days=self.draw.choice([0, 0, 0, 0, 0, 2, 45]))
+        row = {
+            "payment_id": f"P{self.loan['loan_id']}-{len(self.payments):03d}",
+            "loan_id": self.loan["loan_id"],
+            "paid_at": moment,
+            "amount": amount,
+            "kind": kind,
+            "reverses": reverses,
+            "known_at": moment + late,
+        }
+        self._tag("known late", if_=bool(late))
+        self.payments.append(row)
         return row
 
-    for due in dues:
-        if due["schedule_version"] > 1 and draw.random() < 0.5:
-            continue
-        delay = draw.choice(delays[habit])
-        if delay is None:
-            continue
-        day, owed = due["due_on"] + timedelta(days=delay), due["due_amount"]
-        match draw.choices(["all", "edge", "parts", "more", "ahead"], [10, 4, 2, 1, 1])[0]:
-            case "all":
-                paid = pay(day, owed)
-            case "edge":  # short by exactly what is allowed, or a cent more
-                paid = pay(day, max(owed - allowed - draw.choice([Decimal(0), CENT]), CENT))
-            case "parts":
-                half = (owed / 2).quantize(CENT)
-                pay(day, half)
-                paid = pay(day + timedelta(days=draw.choice([0, 7, 35])), owed - half)
-            case "more":
-                pay(day, owed)
-                paid = pay(day, owed * 2, "prepayment")
-            case "ahead":
-                paid = pay(day, owed * 3)
-        if draw.random() < 0.12:
-            pay(day + timedelta(days=draw.choice([0, 1, 3, 30])), -paid["amount"], "reversal", paid["payment_id"])
-    return rows
+    def _end(self) -> list[Row]:
+        """Return the version of the loan that says how it ended, if it did."""
+        draw, ending = self.draw, self.draw.random()
+        if ending >= 0.32:
+            return []
+        day = self.opened + timedelta(days=draw.randrange(90, 500))
+        if ending < 0.16:
+            self._tag("written off")
+            self._tag("written off before the book", if_=day < date(2023, 1, 1))
+            ended = {"written_off_on": day, "closed_on": day, "close_reason": "written_off"}
+            for kind, pattern in (("recovery", "recovery"), ("scheduled", "paid after write-off")):
+                self._payment(day + timedelta(days=draw.choice([0, 1, 30])), Decimal(250), kind)
+                self._tag(pattern)
+        else:
+            reason = draw.choice(["repaid", "prepaid", "sold"])
+            self._tag("prepaid in full" if reason == "prepaid" else reason)
+            ended = {"closed_on": day, "close_reason": reason}
+            if reason == "prepaid":
+                self._payment(day, Decimal(1500), "prepayment")
+                self._tag("prepayment")
+        late = timedelta(days=draw.choice([0, 0, 3, 50]))
+        self._tag("known late", if_=bool(late))
+        return [{**self.loan, **ended, "known_at": utc(day, "18:00", self.zone) + late}]
+
+    def _restate(self) -> None:
+        """Correct some rows later on: a key gets a second, sometimes a third version."""
+        draw = self.draw
+        for name, rows in (("loan", self.loans), ("instalment", self.dues), ("payment", self.payments)):
+            share = 0.15 if name == "loan" else 0.04
+            for row in [row for row in rows if draw.random() < share]:
+                for _time in range(draw.choice([1, 1, 2])):
+                    newest = max((other["known_at"] for other in rows if _same(other, row)), default=row["known_at"])
+                    corrected = {**row, **getattr(self, f"_corrected_{name}")(row)}
+                    rows.append({**corrected, "known_at": newest + timedelta(days=draw.choice([1, 20, 90]), hours=1)})
+                self._tag(f"{name} restated")
+
+    def _corrected_loan(self, row: Row) -> Row:
+        size = "credit_limit" if self.card else "principal"
+        changes: list[Row] = [{size: row[size] * 2}, {"opened_on": row["opened_on"] + timedelta(days=9)}]
+        if row["written_off_on"]:
+            day = row["written_off_on"] - timedelta(days=25)
+            changes.append({"written_off_on": day, "closed_on": day})
+        if row["closed_on"]:
+            changes.append({"written_off_on": None, "closed_on": None, "close_reason": None})  # it was a mistake
+        return self.draw.choice(changes)
+
+    def _corrected_instalment(self, row: Row) -> Row:
+        changes: list[Row] = [
+            {"due_amount": row["due_amount"] + 30},
+            {"due_on": row["due_on"] + timedelta(days=self.draw.choice([-3, 14]))},
+            {"effective_from": row["effective_from"] + timedelta(days=self.draw.choice([-10, 10, 45]))},
+            {"due_amount": Decimal(0)},
+        ]
+        return self.draw.choice(changes)
+
+    def _corrected_payment(self, row: Row) -> Row:
+        changes: list[Row] = [
+            {"amount": row["amount"] / 10},
+            {"paid_at": row["paid_at"] - timedelta(days=self.draw.choice([2, 12]))},
+            {"paid_at": row["paid_at"] + timedelta(days=30)},
+        ]
+        if row["kind"] in ("scheduled", "prepayment"):
+            changes.append({"kind": "prepayment" if row["kind"] == "scheduled" else "scheduled"})
+        return {**(change := self.draw.choice(changes)), **_cents(change)}
+
+    def _tag(self, pattern: str, *, if_: bool = True) -> None:
+        if if_:
+            self.patterns.add(pattern)
 
 
-def _payment(
-    loan_id: str, number: int, moment: datetime, amount: Decimal, kind: str, reverses: str | None = None
-) -> Row:
-    return {
-        "payment_id": f"P{loan_id}-{number:03d}",
-        "loan_id": loan_id,
-        "paid_at": moment,
-        "amount": amount,
-        "kind": kind,
-        "reverses": reverses,
-        "known_at": moment,
-    }
+def _same(other: Row, row: Row) -> bool:
+    keys = ("payment_id",) if "payment_id" in row else ("loan_id", "schedule_version", "instalment_no")
+    return all(other.get(key) == row.get(key) for key in keys)
 
 
-def frames(tables: dict[str, list[Row]]) -> dict[str, pd.DataFrame]:
-    """Return the rows as frames."""
-    return {name: pd.DataFrame(rows) for name, rows in tables.items()}
+def _cents(change: Row) -> Row:
+    return {"amount": change["amount"].quantize(CENT)} if "amount" in change else {}
