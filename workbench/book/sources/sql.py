@@ -1,0 +1,165 @@
+"""A table or a query of PostgreSQL, SQLite or a DuckDB file, read through Ibis into one parquet file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from workbench.book.databases import check_url, open_database, told
+from workbench.core.errors import BookError, ParameterError, unknown
+
+BATCH_ROWS = 50_000
+
+
+def _url(text: str) -> str:
+    try:
+        return check_url(text)
+    except ParameterError as error:
+        raise ValueError(str(error).removeprefix("url: ")) from None
+
+
+class SqlSource(BaseModel):
+    """One table or query of a SQL database.
+
+    `url` is an address without a password (`postgresql://user@host/database`, `sqlite://FILE`, `duckdb://FILE`), or
+    `env:NAME` or `file:PATH` of a whole address.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
+
+    url: Annotated[str, AfterValidator(_url)]
+    table: str | None = None
+    query: str | None = None
+    schema_name: str | None = Field(None, alias="schema", description="schema of `table`; by default the session's own")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> SqlSource:
+        if (self.table is None) == (self.query is None):
+            raise ValueError("expected exactly one of table and query")
+        if self.query is not None and self.schema_name is not None:
+            raise ValueError("schema goes with table; in a query, write schema.table")
+        return self
+
+
+@dataclass(frozen=True)
+class SqlFacts:
+    """What was fetched."""
+
+    rows: int
+
+
+def fetch_sql(source: SqlSource, *, out: Path, root: Path, environment: Mapping[str, str]) -> SqlFacts:
+    """Write the rows of `source` to the parquet file `out`, a batch at a time.
+
+    Decimals keep their scale, instants become UTC without a zone, text stays text, and an empty result keeps its columns.
+
+    Raises
+    ------
+    BookError
+        If the database, the table or the query cannot be read, or a value is not of its column's type.
+    """
+    connection = open_database(source.url, root=root, environment=environment)
+    rows = 0
+    try:
+        with told(source.url):
+            table = _readable(_table(connection, source))
+            if connection.name == "postgres":
+                connection.raw_sql("SET default_transaction_read_only = on").close()
+            schema = pa.schema([_stored(field) for field in table.schema().to_pyarrow()])
+            with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+                for batch in _batches(connection, table):
+                    writer.write_batch(_in_utc(batch, schema))
+                    rows += batch.num_rows
+    finally:
+        connection.disconnect()
+    return SqlFacts(rows)
+
+
+def _table(connection: Any, source: SqlSource) -> ibis.Table:
+    if source.query is not None:
+        return connection.sql(source.query.strip().rstrip(";"))
+    if source.schema_name is not None:
+        schemas = [name for name in connection.list_databases() if not name.startswith(("pg_", "information_schema"))]
+        if source.schema_name not in schemas:
+            raise BookError(f"{source.url}: {unknown('schema', source.schema_name, schemas)}")
+    known = connection.list_tables(database=source.schema_name)
+    if source.table not in known:
+        raise BookError(f"{source.url}: {unknown('table', str(source.table), known)}")
+    return connection.table(source.table, database=source.schema_name)
+
+
+def _readable(table: ibis.Table) -> ibis.Table:
+    """Return the table with text for what parquet has no type for, and a scale for decimals that have none."""
+    changed = {}
+    for name, dtype in table.schema().items():
+        if dtype.is_uuid() or dtype.is_json() or dtype.is_unknown() or dtype.is_inet() or dtype.is_macaddr():
+            changed[name] = table[name].cast("string")
+        elif dtype.is_decimal() and dtype.scale is None:
+            changed[name] = table[name].cast("decimal(38, 9)")
+    return table.mutate(**changed) if changed else table
+
+
+def _stored(field: pa.Field) -> pa.Field:
+    dtype = pa.timestamp("us") if pa.types.is_timestamp(field.type) else field.type
+    return pa.field(field.name, dtype)
+
+
+def _in_utc(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = []
+    for column, field in zip(batch.columns, schema, strict=True):
+        if pa.types.is_timestamp(column.type) and column.type.tz:
+            column = column.cast(pa.timestamp("us", tz="UTC"))
+        columns.append(column.cast(field.type))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _batches(connection: Any, table: ibis.Table) -> Iterator[pa.RecordBatch]:
+    if connection.name == "sqlite":  # Ibis fetches all rows of SQLite at once, through pandas
+        yield from _sqlite_batches(connection, table)
+    else:
+        yield from connection.to_pyarrow_batches(table, chunk_size=BATCH_ROWS)
+
+
+def _sqlite_batches(connection: Any, table: ibis.Table) -> Iterator[pa.RecordBatch]:
+    schema = table.schema().to_pyarrow()
+    cursor = connection.con.execute(connection.compile(table))
+    while found := cursor.fetchmany(BATCH_ROWS):
+        columns = [
+            _sqlite_column(values, field) for values, field in zip(zip(*found, strict=True), schema, strict=True)
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _sqlite_column(values: tuple[Any, ...], field: pa.Field) -> pa.Array:
+    """Return the values of one column; SQLite lets a column hold any type, whatever its declaration says."""
+    try:
+        return pa.array([None if value is None else _sqlite_value(value, field.type) for value in values], field.type)
+    except (ValueError, ArithmeticError, TypeError, pa.ArrowException) as error:
+        raise BookError(
+            f"column {field.name!r}: found a value that is no {field.type} ({error}), as the table declares it. Mend the "
+            f"row, or read the column as text with a query: CAST({field.name} AS TEXT)."
+        ) from None
+
+
+def _sqlite_value(value: Any, dtype: pa.DataType) -> Any:
+    if pa.types.is_string(dtype):
+        return value if isinstance(value, str) else str(value)
+    if pa.types.is_decimal(dtype):
+        return Decimal(str(value)).quantize(Decimal(1).scaleb(-dtype.scale))
+    if pa.types.is_timestamp(dtype) and isinstance(value, str):
+        moment = datetime.fromisoformat(value)
+        return moment if moment.tzinfo or not dtype.tz else moment.replace(tzinfo=None)
+    if pa.types.is_date(dtype) and isinstance(value, str):
+        return date.fromisoformat(value)
+    if pa.types.is_boolean(dtype) and value in (0, 1):
+        return bool(value)
+    return value
