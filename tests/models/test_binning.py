@@ -214,3 +214,82 @@ def test_plain_data_and_back(risky):
         Bins.from_dict(bins.to_dict() | {"goods": [1]})
     with pytest.raises(ModelError, match="do not ascend"):
         Bins.from_dict(bins.to_dict() | {"splits": sorted(bins.splits, reverse=True)})
+
+
+@pytest.fixture(scope="module")
+def statuses():
+    """Months late, 1 and above, beside statuses -2 (safe), 0 (riskier than -2) and -9 (never seen with a bad)."""
+    rng = np.random.default_rng(4)
+    value = pd.Series(rng.choice([-9, -2, 0, 1, 2, 3, 4], 4000, p=[0.02, 0.3, 0.3, 0.1, 0.1, 0.1, 0.08]))
+    chance = value.map({-9: 0, -2: 0.05, 0: 0.15, 1: 0.2, 2: 0.4, 3: 0.6, 4: 0.7})
+    value, chance = value.astype(float).mask(rng.random(4000) < 0.05), chance
+    return value, (rng.random(4000) < chance).astype(int)
+
+
+MEANING = {-2: "no use", 0: "revolving", -9: "closed", -7: "never seen"}
+
+
+def test_a_special_code_has_a_bin_of_its_own_with_its_own_evidence(statuses):
+    values, bad = statuses
+    bins = fit_bins(values, bad, name="x", direction="higher", specials=MEANING)
+    table = bins.table().set_index("label")
+    for code, meaning in MEANING.items():
+        row, there = table.loc[f"{code}: {meaning}"], (values == code).to_numpy()
+        assert (row["goods"], row["bads"]) == ((there & (bad == 0)).sum(), (there & (bad == 1)).sum())
+    assert table.loc["missing", "count"] == values.isna().sum()
+    assert table.loc["-7: never seen", "evidence"] == NEUTRAL
+    assert table.loc["-9: closed", "woe"] > table.loc["-2: no use", "woe"] > table.loc["0: revolving", "woe"]
+    assert min(bins.splits) > 1  # the statuses took no part in the cuts
+    assert (np.diff(bins.woe[: bins.missing_code]) < 0).all()
+    codes = bins.assign(pd.Series([-2, 0.0, -7, np.nan, -1, 4]))
+    assert [bins.labels[code].partition(":")[0] for code in codes] == ["-2", "0", "-7", "missing", "< 1.5", ">= 3.5"]
+
+
+def test_special_codes_survive_storage_and_are_counted_as_assigned(statuses):
+    values, bad = statuses
+    bins = fit_bins(values, bad, name="x", direction=None, specials=MEANING)
+    assert Bins.from_dict(bins.to_dict()) == bins
+    codes = bins.assign(values)
+    for code, (goods, bads) in enumerate(zip(bins.goods, bins.bads, strict=True)):
+        assert (((codes == code) & (bad == 0)).sum(), ((codes == code) & (bad == 1)).sum()) == (goods, bads)
+
+
+def test_a_special_category_is_never_grouped(statuses):
+    values, bad = statuses
+    names = values.map({-9: "z", -2: "a", 0: "b", 1: "c", 2: "d", 3: "e", 4: "f"})
+    bins = fit_bins(names, bad, name="x", direction=None, categorical=True, specials={"b": "revolving"})
+    assert not any("b" in group for group in bins.groups)
+    assert bins.labels[-3:] == ["missing", "unseen", "b: revolving"]
+    assert bins.assign(pd.Series(["b", "never", None])).tolist() == [
+        bins.special_code,
+        len(bins.groups) + 1,
+        len(bins.groups),
+    ]
+    assert (bins.goods[-1], bins.bads[-1]) == (((names == "b") & (bad == 0)).sum(), ((names == "b") & (bad == 1)).sum())
+    assert Bins.from_dict(bins.to_dict()) == bins
+
+
+def test_statuses_alone_may_tell():
+    value = pd.Series([-2.0] * 100 + [-1.0] * 100)
+    bad = np.array([0] * 90 + [1] * 10 + [0] * 50 + [1] * 50)
+    bins = fit_bins(value, bad, name="x", direction="higher", specials={-2: "a", -1: "b"})
+    assert (bins.splits, bins.goods, bins.bads) == ((), (0, 0, 90, 50), (0, 0, 10, 50))
+    with pytest.raises(NotBinned, match="expected numbers"):
+        fit_bins(value, bad, name="x", direction="higher", specials={"n/a": "a"})
+
+
+@pytest.mark.parametrize("categorical", [False, True])
+def test_a_weight_of_three_is_three_rows(statuses, categorical):
+    values, bad = statuses
+    times = np.random.default_rng(1).integers(1, 4, len(values))
+    weighted = fit_bins(values, bad, name="x", direction=None, categorical=categorical, weights=times)
+    rows, codes = np.repeat(np.arange(len(values)), times), weighted.assign(values)
+    scale = times.mean()
+    for code, (goods, bads) in enumerate(zip(weighted.goods, weighted.bads, strict=True)):
+        found = ((codes[rows] == code) & (bad[rows] == 0)).sum(), ((codes[rows] == code) & (bad[rows] == 1)).sum()
+        assert (goods * scale, bads * scale) == pytest.approx(found)
+    if not categorical:
+        assert weighted.splits == fit_bins(values.iloc[rows], bad[rows], name="x", direction=None).splits
+    again = fit_bins(values, bad, name="x", direction=None, categorical=categorical, weights=times * 7.5)
+    assert again.woe == pytest.approx(weighted.woe, rel=1e-12)
+    assert Bins.from_dict(weighted.to_dict()) == weighted

@@ -138,3 +138,39 @@ def test_gains_end_at_everything_and_ties_share_a_band(tied):
         low[1] < high[0] for low, high in itertools.pairwise(zip(table["score_from"], table["score_to"], strict=True))
     )
     assert table["count"].sum() == 120
+
+
+def test_weights_are_repeated_rows_and_only_their_ratios_matter():
+    rng = np.random.default_rng(8)
+    score = rng.normal(600, 30, 500).round()
+    bad = (rng.random(500) < 1 / (1 + np.exp((score - 560) / 20))).astype(int)
+    chance, times = 1 / (1 + np.exp((score - 565) / 22)), rng.integers(1, 5, 500)
+    many = np.repeat(np.arange(500), times)
+    for statistic, value in ((gini, score), (ks, score), (brier, chance)):
+        weighted = statistic(bad, value, times)
+        assert weighted == pytest.approx(statistic(bad[many], value[many]), abs=1e-12)
+        assert statistic(bad, value, times * 0.1) == pytest.approx(weighted, abs=1e-12)
+        assert abs(weighted - statistic(bad, value)) > 1e-4
+    found = interval(gini, bad, score, groups=range(500), weights=times, seed=1)
+    assert found.low < found.value < found.high
+    assert found.value == pytest.approx(gini(bad, score, times))
+    grades = np.where(score > 600, "A", "B")
+    table = calibration_table(chance, bad, grades, weights=times)
+    repeated = calibration_table(chance[many], bad[many], grades[many])
+    for column in ("pd_mean", "bad_rate"):
+        assert table[column].tolist() == pytest.approx(repeated[column].tolist())
+    assert table["count"].sum() == 500
+    # Weights add no evidence: the interval is wider than that of as many real rows.
+    assert ((table["high"] - table["low"]) > (repeated["high"] - repeated["low"])).all()
+    gains = gains_table(bad, score, weights=times)
+    assert gains["bads_share"].iloc[-1] == pytest.approx(1)
+    assert gains["lift"].iloc[-1] == pytest.approx(1)
+    assert gains["ks"].max() <= ks(bad, score, times) + 1e-12
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"), [([1, 0], "1 of 2"), ([1, -2], "-2"), ([1, np.inf], "inf"), ([1], "shape")]
+)
+def test_weights_that_are_none(weights, words):
+    with pytest.raises(SampleError, match=words):
+        gini([0, 1], [1, 2], weights)

@@ -169,3 +169,67 @@ def test_calibration_refuses_what_it_cannot_do():
         calibrate([5, 5, 5], [0, 1, 0])
     with pytest.raises(SampleError, match="none missing"):
         calibrate([5, np.nan, 5], [0, 1, 0])
+
+
+def test_special_codes_the_table_shown_is_what_is_scored_and_reasons_tell_the_meaning(fit_options):
+    rng = np.random.default_rng(11)
+    status = rng.choice([-2.0, 0.0, 1.0, 2.0, 3.0], 3000)
+    bad = (rng.random(3000) < pd.Series(status).map({-2: 0.3, 0: 0.05, 1: 0.1, 2: 0.3, 3: 0.5})).astype(int)
+    frame = pd.DataFrame({"status": status})
+    card = fit_scorecard(
+        frame,
+        bad,
+        candidates={
+            "status": Candidate(
+                "higher", reason={"en": "Months late: {value:.0f}"}, specials={-2: "card not used", 0: "revolving"}
+            )
+        },
+        options=fit_options,
+        name="x",
+        provenance={},
+        target={},
+    ).scorecard
+    table = card.points_table().set_index("label")["points"]
+    scored = card.score(frame)
+    for code, label in ((-2, "-2: card not used"), (0, "0: revolving")):
+        of_code = scored["score"][frame["status"] == code]
+        assert of_code.to_numpy() == pytest.approx(table["every customer"] + table[label])
+    assert scored["reasons"][status == -2].iloc[0] == ["Months late: card not used"]
+    assert type(card).from_json(card.to_json()).score(frame).equals(scored)
+
+
+def test_weights_fit_the_population_and_not_the_sample(fit_options):
+    """Goods were sampled one in ten: with their weights the fit is that of the whole population."""
+    rng = np.random.default_rng(12)
+    x, other = rng.normal(size=60000), rng.normal(size=60000)
+    bad = (rng.random(60000) < 1 / (1 + np.exp(4 - 0.9 * x - 0.4 * other))).astype(int)
+    everyone = pd.DataFrame({"x": x, "other": other})
+    kept = (bad == 1) | (rng.random(60000) < 0.1)
+    weight = np.where(bad == 1, 1.0, 10.0)[kept]
+    options = {
+        "candidates": {"x": Candidate("higher"), "other": Candidate("higher")},
+        "options": fit_options,
+        "name": "x",
+        "provenance": {},
+        "target": {},
+    }
+    whole = fit_scorecard(everyone, bad, **options)
+    sampled = everyone[kept].reset_index(drop=True)
+    weighted = fit_scorecard(sampled, bad[kept], weights=weight, **options)
+    plain = fit_scorecard(sampled, bad[kept], **options)
+    rate = {name: found.scorecard.score(everyone, reasons=False)["pd"].mean() for name, found in
+            (("whole", whole), ("weighted", weighted), ("plain", plain))}  # fmt: skip
+    assert rate["weighted"] == pytest.approx(bad.mean(), rel=0.05)
+    assert rate["whole"] == pytest.approx(bad.mean(), rel=1e-3)
+    assert rate["plain"] > 3 * bad.mean()
+    errors = [found.coefficients.set_index("variable")["std_error"]["x"] for found in (whole, weighted)]
+    assert errors[1] > errors[0]  # nine goods in ten are gone, and the weights do not bring them back
+    table = weighted.scorecard.points_table()
+    assert table["goods"].dtype == "Float64"
+    of_x = table[table["variable"] == "x"]
+    assert float(of_x["count"].sum()) == pytest.approx(kept.sum())
+    scaled = fit_scorecard(sampled, bad[kept], weights=weight * 3, **options)
+    assert scaled.scorecard.points_table()["points"].tolist() == pytest.approx(table["points"].tolist(), rel=1e-9)
+    a, b = calibrate(weighted.scorecard.score(sampled, reasons=False)["score"], bad[kept], weights=weight)
+    calibrated = weighted.scorecard.calibrated(a, b).score(sampled, reasons=False)["pd"]
+    assert np.average(calibrated, weights=weight) == pytest.approx(np.average(bad[kept], weights=weight), rel=1e-6)

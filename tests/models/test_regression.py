@@ -22,3 +22,33 @@ def test_separation_and_collinearity_fall_back_to_a_finite_fit():
         assert fit.penalised
         assert np.isfinite(np.concatenate(fit[:3])).all()
         assert fit.coefficients[1] > 0
+
+
+def test_sampling_weights_against_repeated_rows_with_clustered_errors():
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(600, 2))
+    bad = rng.random(600) < 1 / (1 + np.exp(1.5 - X @ [0.8, -0.5]))
+    times = rng.integers(1, 6, 600)
+    found = logistic(X, bad, times.astype(float))
+    rows = np.repeat(np.arange(600), times)
+    options = {"groups": rows, "use_correction": False, "df_correction": False}
+    reference = sm.Logit(bad[rows].astype(float), sm.add_constant(X[rows])).fit(
+        disp=0, cov_type="cluster", cov_kwds=options
+    )
+    assert found.coefficients == pytest.approx(reference.params, abs=1e-8)
+    # A row of weight 5 is one customer, so the sandwich by customer is the right error, and the plain one too small.
+    assert found.std_errors == pytest.approx(reference.bse, rel=1e-6)
+    assert not found.penalised
+    plain = logistic(X, bad)
+    equal = logistic(X, bad, np.full(600, 2.0) / 2)
+    assert equal.coefficients == pytest.approx(plain.coefficients, abs=1e-8)
+    assert equal.std_errors == pytest.approx(plain.std_errors, rel=1e-6)
+
+
+def test_separated_classes_with_weights_stay_finite():
+    X = np.linspace(-1, 1, 100)[:, None]
+    found = logistic(X, X[:, 0] > 0, np.linspace(1, 2, 100))
+    assert found.penalised
+    assert np.isfinite(found.std_errors).all()

@@ -17,11 +17,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.core.errors import ModelError
-from workbench.models.evaluation import SMOOTHING, both_classes
+from workbench.models.evaluation import SMOOTHING, both_classes, unit_weights
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 Direction = Literal["higher", "lower"] | None
+Specials = Mapping[float | str, str]
+"""What a code means that is no amount and no plain category, such as -2: "card not used"."""
 
 RARE_SHARE = 0.005
 """Categories under this share of rows are put together before groups are sought: alone they are noise. House choice."""
@@ -102,8 +104,8 @@ def weight_of_evidence(goods: npt.ArrayLike, bads: npt.ArrayLike) -> Floats:
 class Bins:
     """The bins of one variable and the evidence in each, as plain data.
 
-    Codes run over the value bins, then missing, then (categorical only) unseen. A numeric value v is in bin i where
-    splits[i-1] <= v < splits[i]; infinities fall in the end bins.
+    Codes run over the value bins, then missing, then (categorical only) unseen, then one bin for each special code. A
+    numeric value v is in bin i where splits[i-1] <= v < splits[i]; infinities fall in the end bins.
 
     Attributes
     ----------
@@ -112,18 +114,21 @@ class Bins:
         Ascending inner edges of a numeric variable.
     groups : tuple of tuples of str
         Categories of each bin of a categorical variable; empty for a numeric one.
-    goods, bads : tuples of int
+    goods, bads : tuples of int, or of float where rows have sampling weights
         Development counts by code.
     direction : 'higher', 'lower' or None
         Riskier when.
+    specials : tuple of (code, meaning)
+        Values that are statuses: each has a bin of its own and takes no part in cuts, order and groups.
     """
 
     name: str
     splits: tuple[float, ...]
     groups: tuple[tuple[str, ...], ...]
-    goods: tuple[int, ...]
-    bads: tuple[int, ...]
+    goods: tuple[float, ...]
+    bads: tuple[float, ...]
     direction: Direction = None
+    specials: tuple[tuple[float | str, str], ...] = ()
 
     @property
     def categorical(self) -> bool:
@@ -134,6 +139,11 @@ class Bins:
     def missing_code(self) -> int:
         """The code of a missing value; unseen categories have the next."""
         return len(self.groups) if self.categorical else len(self.splits) + 1
+
+    @property
+    def special_code(self) -> int:
+        """The code of the first special; the others follow."""
+        return self.missing_code + (2 if self.categorical else 1)
 
     @property
     def woe(self) -> Floats:
@@ -149,12 +159,13 @@ class Bins:
     @property
     def labels(self) -> list[str]:
         """What each code holds, in words."""
+        special = [f"{_text_of(code)}: {meaning}" for code, meaning in self.specials]
         if self.categorical:
-            return [_group_label(group) for group in self.groups] + ["missing", "unseen"]
+            return [*(_group_label(group) for group in self.groups), "missing", "unseen", *special]
         if not self.splits:
-            return ["any value", "missing"]
+            return ["any other value" if special else "any value", "missing", *special]
         inner = [f"{low:.7g} to < {high:.7g}" for low, high in itertools.pairwise(self.splits)]
-        return [f"< {self.splits[0]:.7g}", *inner, f">= {self.splits[-1]:.7g}", "missing"]
+        return [f"< {self.splits[0]:.7g}", *inner, f">= {self.splits[-1]:.7g}", "missing", *special]
 
     def assign(self, values: pd.Series) -> Codes:
         """Return the code of each value.
@@ -167,11 +178,14 @@ class Bins:
         if self.categorical:
             codes, found = pd.factorize(values, use_na_sentinel=True)
             code_of = {category: code for code, group in enumerate(self.groups) for category in group}
+            code_of |= {str(special): self.special_code + i for i, (special, _) in enumerate(self.specials)}
             known = [code_of.get(_text_of(value), self.missing_code + 1) for value in found]
             return np.asarray([*known, self.missing_code], dtype=np.intp)[codes]
         value = numbers(values, name=self.name)
         codes = np.searchsorted(np.asarray(self.splits, dtype=np.float64), value, side="right")
         codes[np.isnan(value)] = self.missing_code
+        for i, (special, _) in enumerate(self.specials):
+            codes[value == special] = self.special_code + i
         return codes
 
     def table(self) -> pd.DataFrame:
@@ -204,13 +218,17 @@ class Bins:
                 name=str(data["name"]),
                 splits=tuple(float(split) for split in data["splits"]),
                 groups=tuple(tuple(str(category) for category in group) for group in data["groups"]),
-                goods=tuple(int(count) for count in data["goods"]),
-                bads=tuple(int(count) for count in data["bads"]),
+                goods=tuple(_count(count) for count in data["goods"]),
+                bads=tuple(_count(count) for count in data["bads"]),
                 direction=data.get("direction"),
+                specials=tuple(
+                    (str(code) if data["groups"] else float(code), str(meaning))
+                    for code, meaning in data.get("specials", ())
+                ),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"bins: {error!r} in {dict(data)!r:.200}. Read them from Bins.to_dict.") from error
-        codes = bins.missing_code + (2 if bins.categorical else 1)
+        codes = bins.special_code + len(bins.specials)
         if not len(bins.goods) == len(bins.bads) == codes:
             raise ModelError(f"bins of {bins.name}: {len(bins.goods)} and {len(bins.bads)} counts for {codes} codes.")
         if any(not low < high for low, high in itertools.pairwise(bins.splits)):
@@ -226,9 +244,20 @@ def _group_label(group: Sequence[str], *, shown: int = 6) -> str:
     return ", ".join(group[:shown]) + (f", ... ({len(group) - shown:,} more)" if len(group) > shown else "")
 
 
-def _counts(codes: Codes, bad: npt.NDArray[np.bool_], size: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    all_rows, bads = np.bincount(codes, minlength=size), np.bincount(codes[bad], minlength=size)
-    return tuple(int(n) for n in all_rows - bads), tuple(int(n) for n in bads)
+def _count(value: Any) -> float:
+    """Return a count as it was stored: whole, or the sum of weights."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else float(value)
+
+
+def _counts(
+    codes: Codes, bad: npt.NDArray[np.bool_], size: int, weight: Floats | None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return goods and bads by code: whole numbers of rows, or sums of their weights."""
+    sides = [
+        np.bincount(codes[side], weights=None if weight is None else weight[side], minlength=size)
+        for side in (~bad, bad)
+    ]
+    return tuple(sides[0].tolist()), tuple(sides[1].tolist())
 
 
 def fit_bins(
@@ -240,6 +269,8 @@ def fit_bins(
     max_bins: int = 6,
     min_bin_share: float = 0.04,
     categorical: bool = False,
+    specials: Specials | None = None,
+    weights: npt.ArrayLike | None = None,
 ) -> Bins:
     """Find the bins of one variable and count the evidence in each.
 
@@ -255,11 +286,15 @@ def fit_bins(
     direction : 'higher', 'lower' or None
         Riskier when; None takes the better of both orders. No meaning for categories.
     max_bins : int
-        Value bins, missing and unseen apart.
+        Value bins; missing, unseen and special ones apart.
     min_bin_share : float
         Smallest share of known rows in a bin.
     categorical : bool
         Group categories by bad rate instead of cutting a range.
+    specials : mapping of code to meaning, optional
+        Values with a bin of their own each.
+    weights : array of length n, optional
+        Sampling weights; the counts are then sums of weights whose mean is 1.
 
     Raises
     ------
@@ -279,23 +314,29 @@ def fit_bins(
     outcome = both_classes(bad, what=name)
     if len(values) != outcome.size:
         raise ModelError(f"{name}: {len(values)} values for {outcome.size} outcomes.")
+    weight = None if weights is None else unit_weights(weights, outcome.size)
     if categorical:
-        return _fit_groups(texts(values), outcome, name, max_bins, min_bin_share)
+        return _fit_groups(texts(values), outcome, name, max_bins, min_bin_share, _codes_as_text(specials), weight)
     try:
         value = numbers(values, name=name)
+        special = _codes_as_numbers(specials, name=name)
     except ModelError as error:
         raise NotBinned(str(error)) from error
-    known = value[~np.isnan(value)]
-    if not known.size:
+    if np.isnan(value).all():
         raise NotBinned(f"{name}: all {value.size} values are missing.")
-    if known.size == value.size and known.min() == known.max():
-        raise NotBinned(f"{name}: constant, {known[0]:g} in all {value.size} rows.")
-    seen, finite = ~np.isnan(value), known[np.isfinite(known)]
+    if (value == value[0]).all():
+        raise NotBinned(f"{name}: constant, {value[0]:g} in all {value.size} rows.")
+    seen = ~np.isnan(value) & ~np.isin(value, [code for code, _ in special])
+    known = value[seen]
+    finite = known[np.isfinite(known)]
     # With one known value, or infinities alone, there is nothing to cut, yet missing or not may still tell.
     bounded = np.clip(value[seen], finite.min(), finite.max()) if finite.size else np.zeros(known.size)
     # Seven digits: scikit-learn's tree hands its cuts through float32, and 1.4955 reads better than 1.49550003.
-    varies = bounded.min() < bounded.max()
-    found = _solve(bounded, outcome[seen], "numerical", direction, max_bins, min_bin_share) if varies else []
+    varies = bounded.size > 0 and bounded.min() < bounded.max()
+    seen_weight = None if weight is None else weight[seen]
+    found = (
+        _solve(bounded, outcome[seen], "numerical", direction, max_bins, min_bin_share, seen_weight) if varies else []
+    )
     splits = sorted({float(f"{split:.7g}") for split in found})
     if varies and not splits:
         splits = _pure_cuts(bounded, outcome[seen], direction, min_bin_share)
@@ -303,8 +344,10 @@ def fit_bins(
         missing = len(splits) + 1
         codes = np.searchsorted(np.asarray(splits, dtype=np.float64), value, side="right")
         codes[~seen] = missing
-        goods, bads = _counts(codes, outcome, missing + 1)
-        steps = np.diff(weight_of_evidence(goods, bads)[:-1])
+        for i, (code, _) in enumerate(special):
+            codes[value == code] = missing + 1 + i
+        goods, bads = _counts(codes, outcome, missing + 1 + len(special), weight)
+        steps = np.diff(weight_of_evidence(goods, bads)[:missing])
         sign = {"higher": -1.0, "lower": 1.0, None: np.sign(steps.sum())}[direction]
         wrong = np.flatnonzero(steps * sign <= 0)
         if not splits or not wrong.size:
@@ -314,7 +357,20 @@ def fit_bins(
         raise NotBinned(
             f"{name}: no cut" + (f" with more risk where {direction}." if direction else " tells bads apart.")
         )
-    return Bins(name, tuple(splits), (), goods, bads, direction)
+    return Bins(name, tuple(splits), (), goods, bads, direction, special)
+
+
+def _codes_as_numbers(specials: Specials | None, *, name: str) -> tuple[tuple[float, str], ...]:
+    try:
+        return tuple((float(code), meaning) for code, meaning in (specials or {}).items())
+    except ValueError:
+        raise ModelError(
+            f"{name}: special codes {list(specials or {})}: expected numbers, as the column holds."
+        ) from None
+
+
+def _codes_as_text(specials: Specials | None) -> tuple[tuple[str, str], ...]:
+    return tuple((_text_of(code), meaning) for code, meaning in (specials or {}).items())
 
 
 def _pure_cuts(value: Floats, bad: npt.NDArray[np.bool_], direction: Direction, min_bin_share: float) -> list[float]:
@@ -344,10 +400,14 @@ def _fit_groups(
     name: str,
     max_bins: int,
     min_bin_share: float,
+    specials: tuple[tuple[str, str], ...],
+    weight: Floats | None,
 ) -> Bins:
-    codes, found = pd.factorize(pd.Series(value, dtype=object), sort=True)
+    special = pd.Series(value, dtype=object).isin([code for code, _ in specials]).to_numpy()
+    codes, found = pd.factorize(pd.Series(value, dtype=object).mask(special, None), sort=True)
     seen, categories = codes >= 0, [str(category) for category in found]
-    if len(categories) < 2:
+    least = 1 if special.any() else 2  # beside a special code, one group may still tell
+    if len(categories) < least:
         raise NotBinned(f"{name}: {'one category only, ' + categories[0] if categories else 'all values are missing'}.")
     counts = np.bincount(codes[seen], minlength=len(categories))
     rare = counts < RARE_SHARE * seen.sum()
@@ -355,10 +415,15 @@ def _fit_groups(
     stand_in = (
         np.where(rare, len(categories), np.arange(len(categories))) if rare.sum() > 1 else np.arange(len(categories))
     )
-    if len(np.unique(stand_in)) < 2:
+    if len(np.unique(stand_in)) < least:
         raise NotBinned(f"{name}: {len(categories):,} categories, each under {RARE_SHARE:.1%} of rows.")
     asked = stand_in[codes[seen]].astype(str)
-    solved = _solve(asked, outcome[seen], "categorical", None, max_bins, min_bin_share)
+    seen_weight = None if weight is None else weight[seen]
+    solved = (
+        _solve(asked, outcome[seen], "categorical", None, max_bins, min_bin_share, seen_weight)
+        if len(categories) > 1
+        else []
+    )
     placed = {str(code): place for place, group in enumerate(solved) for code in group}
     # What the solver left out (it may drop a category without evidence of its own) joins the largest group.
     home = np.bincount([placed[code] for code in asked if code in placed]).argmax() if placed else 0
@@ -366,16 +431,24 @@ def _fit_groups(
     for category, code in zip(categories, stand_in, strict=True):
         members.setdefault(placed.get(str(code), int(home)), []).append(category)
     groups = [tuple(sorted(group)) for group in members.values()]
-    if len(groups) < 2:
+    if len(groups) < least:
         raise NotBinned(f"{name}: no grouping of its {len(categories):,} categories tells bads apart.")
     code_of = {category: code for code, group in enumerate(groups) for category in group}
     by_code = np.asarray([code_of[category] for category in categories] + [len(groups)])
-    goods, bads = _counts(by_code[codes], outcome, len(groups) + 2)
+    placed_in, size = by_code[codes], len(groups) + 2 + len(specials)
+    for i, (code, _) in enumerate(specials):
+        placed_in[value == code] = len(groups) + 2 + i
+    goods, bads = _counts(placed_in, outcome, size, weight)
     # Safest first, so that the table reads in one direction.
-    order = np.argsort(-weight_of_evidence(goods, bads)[:-2], kind="stable").tolist()
-    places = [*order, len(groups), len(groups) + 1]
+    order = np.argsort(-weight_of_evidence(goods, bads)[: len(groups)], kind="stable").tolist()
+    places = [*order, *range(len(groups), size)]
     return Bins(
-        name, (), tuple(groups[i] for i in order), tuple(goods[i] for i in places), tuple(bads[i] for i in places)
+        name,
+        (),
+        tuple(groups[i] for i in order),
+        tuple(goods[i] for i in places),
+        tuple(bads[i] for i in places),
+        specials=specials,
     )
 
 
@@ -386,6 +459,7 @@ def _solve(
     direction: Direction,
     max_bins: int,
     min_bin_share: float,
+    weight: Floats | None = None,
 ) -> list[Any]:
     """Return optbinning's splits, or its groups of categories; none where it finds no solution or one class."""
     from optbinning import OptimalBinning
@@ -400,5 +474,5 @@ def _solve(
         min_bin_size=min_bin_share,
         min_prebin_size=min_bin_share,
     )
-    solver.fit(known, outcome.astype(np.int64))
+    solver.fit(known, outcome.astype(np.int64), sample_weight=weight)
     return list(solver.splits) if solver.status == "OPTIMAL" else []

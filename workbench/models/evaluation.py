@@ -1,6 +1,7 @@
 """How well a score ranks, how well a PD is calibrated, how far a distribution has moved; each with its interval.
 
-Throughout, `bad` is 1 for bad and 0 for good, and a higher score is safer.
+Throughout, `bad` is 1 for bad and 0 for good, and a higher score is safer. Weights, where a function takes them, are
+sampling weights: how many customers of the population a row stands for; only their ratios matter.
 """
 
 from __future__ import annotations
@@ -71,18 +72,44 @@ def _paired(bad: npt.ArrayLike, score: npt.ArrayLike) -> tuple[npt.NDArray[np.bo
     return outcome, value
 
 
-def _cumulative(bad: npt.ArrayLike, score: npt.ArrayLike) -> tuple[Floats, Floats]:
+def unit_weights(weights: npt.ArrayLike | None, size: int) -> Floats:
+    """Return sampling weights with a mean of 1; ones where there are none.
+
+    >>> unit_weights([1, 3], 2).tolist(), unit_weights(None, 2).tolist()
+    ([0.5, 1.5], [1.0, 1.0])
+
+    Raises
+    ------
+    SampleError
+        Not one weight a row, or a weight that is not a finite number above 0.
+    """
+    if weights is None:
+        return np.ones(size)
+    weight = np.asarray(weights, dtype=np.float64)
+    if weight.shape != (size,):
+        raise SampleError(f"weights: shape {weight.shape} for {size} rows; one weight a row is needed.")
+    wrong = ~(np.isfinite(weight) & (weight > 0))
+    if wrong.any():
+        raise SampleError(
+            f"weights: {int(wrong.sum())} of {size} are not finite numbers above 0, such as {weight[wrong][0]:g}. "
+            "Leave rows of no weight out of the table."
+        )
+    return np.asarray(weight / weight.mean(), dtype=np.float64)
+
+
+def _cumulative(
+    bad: npt.ArrayLike, score: npt.ArrayLike, weights: npt.ArrayLike | None = None
+) -> tuple[Floats, Floats]:
     """Return the shares of bads and of goods at or below each distinct score, ascending."""
     outcome, value = _paired(bad, score)
     order = np.argsort(value, kind="stable")
-    outcome, value = outcome[order], value[order]
+    outcome, value, weight = outcome[order], value[order], unit_weights(weights, outcome.size)[order]
     last = np.append(np.flatnonzero(value[1:] != value[:-1]), value.size - 1)
-    bads = np.cumsum(outcome)[last].astype(np.float64)
-    goods = last + 1 - bads
+    bads, goods = (np.cumsum(np.where(side, weight, 0.0))[last] for side in (outcome, ~outcome))
     return bads / bads[-1], goods / goods[-1]
 
 
-def gini(bad: npt.ArrayLike, score: npt.ArrayLike) -> float:
+def gini(bad: npt.ArrayLike, score: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
     """Return the Gini coefficient (accuracy ratio, Somers' D) of a score: 2 AUC - 1, ties counted half.
 
     1 ranks perfectly, 0 at random, -1 upside down. Area under the ROC curve by the trapezoid rule
@@ -92,6 +119,8 @@ def gini(bad: npt.ArrayLike, score: npt.ArrayLike) -> float:
     ----------
     bad : array of 0/1, length n
     score : array of float, length n; higher is safer
+    weights : array of length n, optional
+        Sampling weights.
 
     Raises
     ------
@@ -103,12 +132,12 @@ def gini(bad: npt.ArrayLike, score: npt.ArrayLike) -> float:
     >>> gini([1, 1, 0, 0], [500, 510, 600, 620])
     1.0
     """
-    bads, goods = (np.concatenate([[0.0], shares]) for shares in _cumulative(bad, score))
+    bads, goods = (np.concatenate([[0.0], shares]) for shares in _cumulative(bad, score, weights))
     area = float(np.sum((bads[1:] + bads[:-1]) / 2 * np.diff(goods)))
     return 2 * area - 1
 
 
-def ks(bad: npt.ArrayLike, score: npt.ArrayLike) -> float:
+def ks(bad: npt.ArrayLike, score: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
     """Return the Kolmogorov-Smirnov statistic: the widest gap between the distributions of bads and goods.
 
     Siddiqi, "Intelligent Credit Scoring" (2017), chapter 10.
@@ -116,26 +145,27 @@ def ks(bad: npt.ArrayLike, score: npt.ArrayLike) -> float:
     >>> ks([1, 1, 0, 0], [500, 610, 600, 620])
     0.5
     """
-    bads, goods = _cumulative(bad, score)
+    bads, goods = _cumulative(bad, score, weights)
     return float(np.max(np.abs(bads - goods)))
 
 
-def brier(bad: npt.ArrayLike, pd_hat: npt.ArrayLike) -> float:
+def brier(bad: npt.ArrayLike, pd_hat: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
     """Return the mean squared error of a PD, 0 (best) to 1 (Brier, 1950, Monthly Weather Review 78).
 
     >>> round(brier([1, 0], [0.8, 0.2]), 10)
     0.04
     """
     outcome, chance = _paired(bad, pd_hat)
-    return float(np.mean((chance - outcome) ** 2))
+    return float(np.average((chance - outcome) ** 2, weights=unit_weights(weights, outcome.size)))
 
 
 def interval(
-    statistic: Callable[[Any, Any], float],
+    statistic: Callable[[Any, Any, Any], float],
     bad: npt.ArrayLike,
     score: npt.ArrayLike,
     *,
     groups: npt.ArrayLike,
+    weights: npt.ArrayLike | None = None,
     seed: int,
     repeats: int = 200,
     level: float = 0.95,
@@ -148,10 +178,12 @@ def interval(
     Parameters
     ----------
     statistic : callable
-        `gini`, `ks`, `brier` or any function of (bad, score).
+        `gini`, `ks`, `brier` or any function of (bad, score, weights).
     bad, score : arrays of length n
     groups : array of length n
         Customer ids.
+    weights : array of length n, optional
+        Sampling weights.
     seed, repeats, level
         Random seed, number of draws, confidence level.
 
@@ -170,7 +202,7 @@ def interval(
     outcome, value = _paired(bad, score)
     # Sorted once, resampled rows stay sorted and each draw's stable sort is a single pass.
     order = np.argsort(value, kind="stable")
-    outcome, value = outcome[order], value[order]
+    outcome, value, weight = outcome[order], value[order], unit_weights(weights, outcome.size)[order]
     codes, customers = pd.factorize(np.asarray(groups), use_na_sentinel=False)
     if codes.size != outcome.size:
         raise SampleError(f"interval: {codes.size} customer ids for {outcome.size} rows; one id a row is needed.")
@@ -181,7 +213,7 @@ def interval(
         times = np.bincount(rng.integers(0, len(customers), len(customers)), minlength=len(customers))[member]
         drawn = np.repeat(outcome, times)
         if drawn.any() and not drawn.all():
-            draws.append(statistic(drawn, np.repeat(value, times)))
+            draws.append(statistic(drawn, np.repeat(value, times), np.repeat(weight, times)))
     if len(draws) < MIN_VALID_REPEATS * repeats:
         raise SampleError(
             f"interval: only {len(draws)} of {repeats} bootstrap draws hold both classes "
@@ -189,7 +221,7 @@ def interval(
         )
     tail = (1 - level) / 2
     low, high = np.quantile(draws, [tail, 1 - tail])
-    return Interval(statistic(outcome, value), float(low), float(high), level)
+    return Interval(statistic(outcome, value, weight), float(low), float(high), level)
 
 
 def _midranks(values: Floats) -> Floats:
@@ -273,7 +305,12 @@ def psi(expected: npt.ArrayLike, actual: npt.ArrayLike, *, bins: int | npt.Array
 
 
 def calibration_table(
-    pd_hat: npt.ArrayLike, bad: npt.ArrayLike, by: npt.ArrayLike | int = 10, *, level: float = 0.95
+    pd_hat: npt.ArrayLike,
+    bad: npt.ArrayLike,
+    by: npt.ArrayLike | int = 10,
+    *,
+    weights: npt.ArrayLike | None = None,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Return predicted against realised bad rate by group.
 
@@ -281,6 +318,9 @@ def calibration_table(
     ----------
     pd_hat, bad : arrays of length n
     by : array of labels of length n (grades), or a number of quantile groups of the PD
+    weights : array of length n, optional
+        Sampling weights. The interval then takes the effective number of rows (Kish, "Survey Sampling", 1965, 11.7);
+        count and bads stay rows of the table.
 
     Returns
     -------
@@ -299,11 +339,21 @@ def calibration_table(
     if isinstance(by, int):
         edges = np.unique(np.quantile(chance, np.arange(1, by) / by))
         label = np.searchsorted(edges, chance, side="right") + 1
-    rows = pd.DataFrame({"group": np.asarray(label), "pd": chance, "bad": outcome})
+    weight = unit_weights(weights, outcome.size)
+    rows = pd.DataFrame({"group": np.asarray(label), "bad": outcome, "weight": weight, "square": weight**2})
+    rows = rows.assign(weighted_pd=weight * chance, weighted_bad=weight * outcome)
     table = rows.groupby("group", sort=True).agg(
-        count=("bad", "size"), bads=("bad", "sum"), pd_mean=("pd", "mean"), bad_rate=("bad", "mean")
+        count=("bad", "size"),
+        bads=("bad", "sum"),
+        pd_mean=("weighted_pd", "sum"),
+        bad_rate=("weighted_bad", "sum"),
+        weight=("weight", "sum"),
+        square=("square", "sum"),
     )
-    bads, goods, tail = table["bads"].to_numpy(), (table["count"] - table["bads"]).to_numpy(), (1 - level) / 2
+    table[["pd_mean", "bad_rate"]] = table[["pd_mean", "bad_rate"]].div(table["weight"], axis=0)
+    effective = table.pop("weight") ** 2 / table.pop("square")
+    bads, goods = (effective * table["bad_rate"]).to_numpy(), (effective * (1 - table["bad_rate"])).to_numpy()
+    tail = (1 - level) / 2
     low = np.where(bads > 0, betaincinv(bads + 0.5, goods + 0.5, tail), 0.0)
     high = np.where(goods > 0, betaincinv(bads + 0.5, goods + 0.5, 1 - tail), 1.0)
     table = table.assign(low=low, high=high)
@@ -311,8 +361,12 @@ def calibration_table(
     return table.astype({"bads": int}).reset_index()
 
 
-def gains_table(bad: npt.ArrayLike, score: npt.ArrayLike, *, bins: int = 10) -> pd.DataFrame:
+def gains_table(
+    bad: npt.ArrayLike, score: npt.ArrayLike, *, bins: int = 10, weights: npt.ArrayLike | None = None
+) -> pd.DataFrame:
     """Return what each score band holds, riskiest band first: the basis of lift, gains and cutoff decisions.
+
+    With sampling weights, rates and shares are weighted; count and bads stay rows of the table.
 
     Columns: band, score_from, score_to, count, bads, bad_rate, rows_share, bads_share (both cumulative), lift
     (cumulative bad rate over the overall one), ks (gap between these shares of bads and goods). Ties share
@@ -324,15 +378,23 @@ def gains_table(bad: npt.ArrayLike, score: npt.ArrayLike, *, bins: int = 10) -> 
     outcome, value = _paired(bad, score)
     edges = np.unique(np.quantile(value, np.arange(1, bins) / bins))
     band = np.searchsorted(edges, value, side="left")
-    rows = pd.DataFrame({"band": band, "score": value, "bad": outcome.astype(int)})
+    weight = unit_weights(weights, outcome.size)
+    rows = pd.DataFrame({"band": band, "score": value, "bad": outcome.astype(int), "weight": weight})
+    rows["weighted_bad"] = np.where(outcome, weight, 0.0)
     table = rows.groupby("band", sort=True).agg(
-        score_from=("score", "min"), score_to=("score", "max"), count=("bad", "size"), bads=("bad", "sum")
+        score_from=("score", "min"),
+        score_to=("score", "max"),
+        count=("bad", "size"),
+        bads=("bad", "sum"),
+        weight=("weight", "sum"),
+        weighted_bad=("weighted_bad", "sum"),
     )
-    table["bad_rate"] = table["bads"] / table["count"]
-    bads, count = table["bads"].cumsum(), table["count"].cumsum()
-    table["rows_share"] = count / outcome.size
-    table["bads_share"] = bads / outcome.sum()
+    all_rows, bad_rows = table.pop("weight"), table.pop("weighted_bad")
+    table["bad_rate"] = bad_rows / all_rows
+    bads, count = bad_rows.cumsum(), all_rows.cumsum()
+    table["rows_share"] = count / count.iloc[-1]
+    table["bads_share"] = bads / bads.iloc[-1]
     table["lift"] = table["bads_share"] / table["rows_share"]
-    table["ks"] = table["bads_share"] - (count - bads) / (~outcome).sum()
+    table["ks"] = table["bads_share"] - (count - bads) / (count.iloc[-1] - bads.iloc[-1])
     table.index = pd.RangeIndex(1, len(table) + 1, name="band")
     return table.reset_index()

@@ -17,12 +17,13 @@ from workbench.models.binning import (
     Direction,
     Floats,
     NotBinned,
+    Specials,
     fit_bins,
     numbers,
     texts,
     weight_of_evidence,
 )
-from workbench.models.evaluation import both_classes, gini
+from workbench.models.evaluation import both_classes, gini, unit_weights
 from workbench.models.grades import Bands, check_bands
 from workbench.models.reasons import Texts, check_templates
 from workbench.models.regression import Logistic, logistic
@@ -53,6 +54,8 @@ class Candidate:
     label, reason : mapping of language to text
         What it is called, and how it is told to a customer's officer, such as "Overdue: {value:.0f} days".
     unit : str
+    specials : mapping of code to meaning
+        Values that are statuses and no amounts: each has a bin of its own.
     """
 
     direction: Direction = None
@@ -61,6 +64,7 @@ class Candidate:
     label: Texts = field(default_factory=dict)
     reason: Texts = field(default_factory=dict)
     unit: str = ""
+    specials: Specials = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ def fit_scorecard(
     name: str,
     provenance: Mapping[str, Any],
     target: Mapping[str, Any],
+    weights: npt.ArrayLike | None = None,
 ) -> FittedScorecard:
     """Fit a scorecard: WOE bins, selection by IV, correlation, sign and p-value, logistic regression, PDO scaling.
 
@@ -134,6 +139,8 @@ def fit_scorecard(
     options : FitOptions
     name : str
     provenance, target : mappings of plain data, stored with the scorecard
+    weights : array of length n, optional
+        Sampling weights: bins, regression and standard errors (the sandwich's) take them; `min_bads` counts rows.
 
     Raises
     ------
@@ -155,9 +162,10 @@ def fit_scorecard(
         )
     bands = check_bands(options.grades)
     fates = _Fates(candidates)
-    bins, woe = _bin(sample, outcome, candidates, options, fates)
-    _drop_correlated(bins, woe, options, fates)
-    fit = _drop_weak(woe, outcome, options, fates)
+    weight = None if weights is None else unit_weights(weights, outcome.size)
+    bins, woe = _bin(sample, outcome, weight, candidates, options, fates)
+    _drop_correlated(bins, woe, weight, options, fates)
+    fit = _drop_weak(woe, outcome, weight, options, fates)
     if not woe:
         lines = "; ".join(f"{row.variable}: {row.detail}" for row in fates.frame().itertuples())
         raise ModelError(f"sample of {name}: no candidate survived ({lines:.1000}).")
@@ -184,7 +192,7 @@ def fit_scorecard(
         grades=bands,
         provenance=dict(provenance),
     )
-    spread = np.asarray([np.std(woe[kept] * c) for kept, c in zip(woe, fit.coefficients[1:], strict=True)])
+    spread = np.asarray([_spread(woe[kept] * c, weight) for kept, c in zip(woe, fit.coefficients[1:], strict=True)])
     coefficients = pd.DataFrame(
         {
             "variable": ["(intercept)", *woe],
@@ -197,7 +205,7 @@ def fit_scorecard(
     return FittedScorecard(scorecard, fates.frame(), coefficients)
 
 
-def calibrate(score: npt.ArrayLike, bad: npt.ArrayLike) -> tuple[float, float]:
+def calibrate(score: npt.ArrayLike, bad: npt.ArrayLike, *, weights: npt.ArrayLike | None = None) -> tuple[float, float]:
     """Return (a, b) of PD = 1 / (1 + exp(-(a + b score))): logistic regression of bad on the score.
 
     Fit it on all eligible rows, indeterminate ones as not bad (Platt, 1999, for the method).
@@ -215,13 +223,20 @@ def calibrate(score: npt.ArrayLike, bad: npt.ArrayLike) -> tuple[float, float]:
     centre, spread = float(value.mean()), float(value.std())
     if spread == 0:
         raise SampleError(f"calibration: all {value.size} scores are {centre:g}; nothing to calibrate on.")
-    a, b = logistic(((value - centre) / spread)[:, None], outcome).coefficients.tolist()
+    weight = None if weights is None else unit_weights(weights, outcome.size)
+    a, b = logistic(((value - centre) / spread)[:, None], outcome, weight).coefficients.tolist()
     if b >= 0:
         raise ModelError(
             f"calibration: PD rises with the score on these {value.size} rows ({int(outcome.sum())} bads). "
             "Check that the score and the outcome belong together."
         )
     return a - b * centre / spread, b / spread
+
+
+def _spread(points: Floats, weight: Floats | None) -> float:
+    """Return the standard deviation over the population that the rows stand for."""
+    centre = np.average(points, weights=weight)
+    return float(np.sqrt(np.average((points - centre) ** 2, weights=weight)))
 
 
 def _words(texts: Texts, fallback: str) -> dict[str, str]:
@@ -236,6 +251,7 @@ def _plain_reason(name: str, *, categorical: bool) -> str:
 def _bin(
     sample: pd.DataFrame,
     outcome: npt.NDArray[np.bool_],
+    weight: Floats | None,
     candidates: Mapping[str, Candidate],
     options: FitOptions,
     fates: _Fates,
@@ -272,6 +288,8 @@ def _bin(
                 max_bins=options.max_bins,
                 min_bin_share=options.min_bin_share,
                 categorical=candidate.categorical,
+                specials=candidate.specials,
+                weights=weight,
             )
         except NotBinned as reason:
             fates.set(name, "dropped", str(reason).removeprefix(f"{name}: "))
@@ -306,6 +324,7 @@ def _gini_alone(values: pd.Series, outcome: npt.NDArray[np.bool_], candidate: Ca
         value = numbers(values, name=values.name if isinstance(values.name, str) else "candidate")
     except ModelError as error:
         raise NotBinned(str(error)) from error
+    value = np.where(np.isin(value, [code for code in candidate.specials if not isinstance(code, str)]), np.nan, value)
     known = ~np.isnan(value)
     strength = abs(gini(outcome, known.astype(np.float64)))
     if min(outcome[known].sum(), (~outcome[known]).sum()) >= min_bads:
@@ -313,12 +332,16 @@ def _gini_alone(values: pd.Series, outcome: npt.NDArray[np.bool_], candidate: Ca
     return strength
 
 
-def _drop_correlated(bins: Mapping[str, Bins], woe: dict[str, Floats], options: FitOptions, fates: _Fates) -> None:
+def _drop_correlated(
+    bins: Mapping[str, Bins], woe: dict[str, Floats], weight: Floats | None, options: FitOptions, fates: _Fates
+) -> None:
     """Of two correlated columns keep the one with the higher information value."""
     if len(woe) < 2:
         return
     names = list(woe)
-    matrix = np.asarray(np.corrcoef(np.column_stack([woe[name] for name in names]), rowvar=False))
+    covariance = np.cov(np.column_stack([woe[name] for name in names]), rowvar=False, aweights=weight)
+    deviation = np.sqrt(np.diag(covariance))
+    matrix = covariance / np.outer(deviation, deviation)
     kept: list[int] = []
     for i, name in enumerate(names):
         rival = max(kept, key=lambda j: abs(matrix[i, j]), default=None)
@@ -330,11 +353,17 @@ def _drop_correlated(bins: Mapping[str, Bins], woe: dict[str, Floats], options: 
             kept.append(i)
 
 
-def _drop_weak(woe: dict[str, Floats], outcome: npt.NDArray[np.bool_], options: FitOptions, fates: _Fates) -> Logistic:
+def _drop_weak(
+    woe: dict[str, Floats],
+    outcome: npt.NDArray[np.bool_],
+    weight: Floats | None,
+    options: FitOptions,
+    fates: _Fates,
+) -> Logistic:
     """Drop one variable at a time: wrong sign first, then p-value, then the weakest beyond the allowed number."""
     while True:
         names = list(woe)
-        fit = logistic(np.column_stack([np.zeros((outcome.size, 0)), *woe.values()]), outcome)
+        fit = logistic(np.column_stack([np.zeros((outcome.size, 0)), *woe.values()]), outcome, weight)
         slopes, p_values = fit.coefficients[1:], fit.p_values[1:]
         if not names:
             return fit

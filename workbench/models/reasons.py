@@ -34,20 +34,33 @@ def check_templates(templates: Texts, *, name: str, categorical: bool = False) -
 
 
 def reason_texts(
-    values: pd.Series, templates: Texts, label: Texts, lang: str, *, categorical: bool = False
+    values: pd.Series,
+    templates: Texts,
+    label: Texts,
+    lang: str,
+    *,
+    categorical: bool = False,
+    specials: Mapping[float | str, str] | None = None,
 ) -> list[str]:
     """Return the reason for each value: the template filled in, or 'not known' in its place for a missing value.
 
-    What follows the place (a unit) is left out for a missing value; where nothing comes before it, the label does.
+    What follows the place (a unit) is left out for a missing value; where nothing comes before it, the label does. A
+    special code is told by its meaning, in the same way.
 
     >>> reason_texts(pd.Series([45.0, None]), {"en": "Overdue: {value:.0f} days"}, {"en": "Overdue"}, "en")
     ['Overdue: 45 days', 'Overdue: not known']
+    >>> reason_texts(pd.Series([-2.0]), {"en": "Late: {value:.0f} months"}, {}, "en", specials={-2.0: "card not used"})
+    ['Late: card not used']
     """
     template = templates[lang]
     before, *after = _PLACE.split(template)
     if not after:
         return [template] * len(values)
     head = before if before.strip() else label.get(lang, str(values.name)) + _COLON.get(lang, ": ")
+    words: dict[object, str] = {code: head.format() + meaning for code, meaning in (specials or {}).items()}
     blank = head.format() + NOT_KNOWN.get(lang, NOT_KNOWN["en"])
     found = texts(values) if categorical else numbers(values, name=str(values.name))
-    return [blank if value is None or value != value else template.format(value=value) for value in np.asarray(found)]
+    return [
+        blank if value is None or value != value else words.get(value) or template.format(value=value)
+        for value in np.asarray(found)
+    ]

@@ -1,4 +1,8 @@
-"""Logistic regression with standard errors: statsmodels, and a lightly penalised Newton where it does not converge."""
+"""Logistic regression with standard errors: statsmodels, and a lightly penalised Newton where it does not converge.
+
+With sampling weights the estimate is Newton's as well, and its standard errors are the sandwich's (Binder, 1983,
+International Statistical Review 51): a row of weight 10 is not ten customers.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,11 @@ RIDGE = 1.0
 lie near -1, so it bends an estimable fit little and keeps a separated one finite."""
 
 
+SEPARATED = 30.0
+"""A coefficient beyond this on a column of WOE runs away to infinity: the classes are separated. House choice; odds of
+e^30 are no estimate."""
+
+
 class Logistic(NamedTuple):
     """Intercept first: estimates, standard errors, two-sided p-values; whether the fallback was needed."""
 
@@ -26,8 +35,10 @@ class Logistic(NamedTuple):
     penalised: bool
 
 
-def logistic(X: npt.NDArray[np.float64], bad: npt.NDArray[np.bool_]) -> Logistic:
-    """Return the logistic regression of `bad` on an n by k array (an intercept is added).
+def logistic(
+    X: npt.NDArray[np.float64], bad: npt.NDArray[np.bool_], weights: npt.NDArray[np.float64] | None = None
+) -> Logistic:
+    """Return the logistic regression of `bad` on an n by k array (an intercept is added), weighted where asked.
 
     >>> fit = logistic(np.array([[-1.0], [-1.0], [1.0], [1.0]]), np.array([True, False, True, False]))
     >>> fit.coefficients.round(6).tolist(), fit.penalised
@@ -38,6 +49,9 @@ def logistic(X: npt.NDArray[np.float64], bad: npt.NDArray[np.bool_]) -> Logistic
 
     design = np.column_stack([np.ones(len(X)), X])
     outcome = bad.astype(np.float64)
+    if weights is not None:
+        found_weighted = _newton(design, outcome, weights, ridge=0.0)
+        return found_weighted or _penalised(design, outcome, weights)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", PerfectSeparationWarning)
@@ -47,22 +61,46 @@ def logistic(X: npt.NDArray[np.float64], bad: npt.NDArray[np.bool_]) -> Logistic
                 return Logistic(np.asarray(found.params), np.asarray(found.bse), np.asarray(found.pvalues), False)
         except (np.linalg.LinAlgError, PerfectSeparationError, PerfectSeparationWarning):
             pass
-    return _penalised(design, outcome)
+    return _penalised(design, outcome, np.ones(len(outcome)))
 
 
-def _penalised(design: Floats, outcome: Floats) -> Logistic:
+def _penalised(design: Floats, outcome: Floats, weights: Floats) -> Logistic:
+    found = _newton(design, outcome, weights, ridge=RIDGE)
+    if found is None:
+        raise ModelError(
+            f"logistic regression on {len(outcome)} rows and {design.shape[1] - 1} columns did not converge."
+        )
+    return found
+
+
+def _newton(design: Floats, outcome: Floats, weights: Floats, *, ridge: float) -> Logistic | None:
+    """Return the maximum of the weighted, penalised likelihood; None where there is none or it is not found."""
     from scipy.special import expit, ndtr
 
-    penalty = np.diag([1e-8] + [RIDGE] * (design.shape[1] - 1))
+    penalty = np.diag([1e-8 if ridge else 0.0] + [ridge] * (design.shape[1] - 1))
     beta = np.zeros(design.shape[1])
-    beta[0] = np.log(outcome.mean() / (1 - outcome.mean()))
-    for _ in range(200):
+    mean = float(np.average(outcome, weights=weights))
+    beta[0] = np.log(mean / (1 - mean))
+    for _ in range(200 if ridge else 50):
         chance = expit(design @ beta)
-        information = (design * (chance * (1 - chance))[:, None]).T @ design + penalty
-        step = np.linalg.solve(information, design.T @ (outcome - chance) - penalty @ beta)
+        information = (design * (weights * chance * (1 - chance))[:, None]).T @ design + penalty
+        try:
+            step = np.linalg.solve(information, design.T @ (weights * (outcome - chance)) - penalty @ beta)
+        except np.linalg.LinAlgError:
+            return None
         # A damped step: far from the optimum a full one can overshoot.
         beta = beta + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
+        if not ridge and np.abs(beta).max() > SEPARATED:
+            return None
         if np.abs(step).max() < 1e-9:
-            errors = np.sqrt(np.diag(np.linalg.inv(information)))
-            return Logistic(beta, errors, 2 * ndtr(-np.abs(beta / errors)), True)
-    raise ModelError(f"logistic regression on {len(outcome)} rows and {design.shape[1] - 1} columns did not converge.")
+            errors = np.sqrt(np.diag(_covariance(design, weights * (outcome - chance), information, weights)))
+            return Logistic(beta, errors, 2 * ndtr(-np.abs(beta / errors)), bool(ridge))
+    return None
+
+
+def _covariance(design: Floats, residual: Floats, information: Floats, weights: Floats) -> Floats:
+    inverse = np.linalg.inv(information)
+    if (weights == weights[0]).all():
+        return np.asarray(inverse)
+    scores = design * residual[:, None]
+    return np.asarray(inverse @ (scores.T @ scores) @ inverse)

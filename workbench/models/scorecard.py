@@ -203,6 +203,7 @@ class Scorecard:
                 variable.label,
                 lang,
                 categorical=variable.bins.categorical,
+                specials=dict(variable.bins.specials),
             )
         found = [
             [int(i) for i, told in zip(row, tell, strict=True) if told] for row, tell in zip(order, lost, strict=True)
@@ -213,14 +214,17 @@ class Scorecard:
     def points_table(self) -> pd.DataFrame:
         """Return the scorecard as people read it: one row a bin, after a row with the base points.
 
-        Columns: variable, label, count, goods, bads, bad_rate, woe, iv, evidence, points.
+        Columns: variable, label, count, goods, bads, bad_rate, woe, iv, evidence, points. Counts are whole numbers of
+        rows, or sums of their weights where the sample has weights.
         """
         base = pd.DataFrame({"variable": ["(base)"], "label": ["every customer"], "points": [self.base_points]})
         tables = [
             variable.bins.table().assign(variable=variable.name, points=variable.points) for variable in self.variables
         ]
         columns = ["variable", "label", "count", "goods", "bads", "bad_rate", "woe", "iv", "evidence", "points"]
-        return pd.concat([base, *tables], ignore_index=True)[columns].astype(dict.fromkeys(columns[2:5], "Int64"))
+        whole = all(isinstance(count, int) for v in self.variables for count in (*v.bins.goods, *v.bins.bads))
+        table = pd.concat([base, *tables], ignore_index=True)[columns]
+        return table.astype(dict.fromkeys(columns[2:5], "Int64" if whole else "Float64"))
 
     def to_json(self) -> str:
         """Return the scorecard as JSON; `from_json` gives back the same bits."""
