@@ -8,6 +8,7 @@ import re
 import secrets
 import tempfile
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from workbench.core.workspace import Workspace
 KEY_BYTES = 32  # as long as the hash: RFC 2104, section 3
 PSEUDONYM_CHARACTERS = 16  # 64 bits: two of ten million people share a pseudonym with a chance of 3 in a million
 _KEY_TEXT = re.compile(rb"[0-9a-fA-F]{%d}\s*" % (2 * KEY_BYTES))
-_NUMBERED = frozenset({"phone", "national_id"})  # written with or without separators, they are the same number
+NUMBERED = frozenset({"phone", "national_id"})  # written with or without separators, they are the same number
 _SEPARATORS = re.compile(r"[\s\-./()]+")
 
 
@@ -99,17 +100,17 @@ def create_key(path: Path) -> bool:
                 stream.write(secrets.token_hex(KEY_BYTES) + "\n")
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.link(name, path)  # unlike a rename, this never replaces a key
+            with suppress(FileExistsError):
+                os.link(name, path)  # unlike a rename, this never replaces a key
+                return True
         finally:
             Path(name).unlink()
-    except FileExistsError:
-        return False
     except OSError as error:
         raise InputError(
             f"{path}: the key of the pseudonyms cannot be written: {error.strerror}. "
             "Set WORKBENCH_PSEUDONYM_KEY_FILE to a file outside the workspace, in a folder of yours."
         ) from None
-    return True
+    return False
 
 
 def keyed_hash(message: bytes, *, key: bytes) -> str:
@@ -150,13 +151,18 @@ def pseudonym(values: pa.Array | pa.ChunkedArray, *, key: bytes, field: str) -> 
     """
     chunked = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values], type=values.type)
     encoded = pc.dictionary_encode(chunked.cast(pa.string()).combine_chunks())
-    codes = [_code(_comparable(value, field), key, field) for value in encoded.dictionary.to_pylist()]
+    codes = [_code(comparable(value, field), key, field) for value in encoded.dictionary.to_pylist()]
     return pa.array(codes, pa.string()).take(encoded.indices)
 
 
-def _comparable(value: str, field: str) -> str:
+def comparable(value: str, field: str) -> str:
+    """Return a private value as pseudonyms compare it.
+
+    >>> comparable(" Greta  JUNIPER", "name"), comparable("+00 555-123 4567", "phone")
+    ('greta juniper', '+005551234567')
+    """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())
-    return _SEPARATORS.sub("", folded) if field in _NUMBERED else " ".join(folded.split())
+    return _SEPARATORS.sub("", folded) if field in NUMBERED else " ".join(folded.split())
 
 
 def _code(value: str, key: bytes, field: str) -> str | None:
