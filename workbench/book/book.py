@@ -11,6 +11,7 @@ from typing import Any
 import ibis
 from ibis import _
 
+from workbench.book.attached import is_attached, open_attached
 from workbench.book.definitions import Definitions
 from workbench.book.engines import ENGINES, Engine, duckdb_engine, spark_engine
 from workbench.book.schema import TABLES, TableSchema
@@ -49,7 +50,7 @@ class Book:
         Parameters
         ----------
         engine
-            duckdb or spark, for a stored book.
+            duckdb or spark, for a stored book; an attached book is read where it lies.
 
         Raises
         ------
@@ -59,7 +60,15 @@ class Book:
         if engine not in ENGINES:
             raise ParameterError(unknown("engine", engine, ENGINES))
         folder, manifest = current_generation(workspace, name)
-        opened = cls(folder, manifest, workspace, load_params(Definitions, workspace.params / "definitions.yaml"))
+        definitions = load_params(Definitions, workspace.params / "definitions.yaml")
+        if is_attached(folder):
+            if engine != "duckdb":
+                raise ParameterError(
+                    f"engine {engine}: book {name!r} is attached and is read where it lies, on PostgreSQL."
+                )
+            folder, manifest, database = open_attached(workspace, folder, manifest)
+            return cls(folder, manifest, workspace, definitions, connect=lambda: database)
+        opened = cls(folder, manifest, workspace, definitions)
         if engine == "spark":
             opened._connect = opened._spark
         return opened

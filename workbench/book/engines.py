@@ -52,7 +52,7 @@ def canonical(table: str, rows: ibis.Table) -> ibis.Table:
     for name, dtype in columns:
         wanted = IBIS_TYPES[dtype]
         value = rows[name] if name in rows.columns else ibis.null(wanted)
-        values[name] = value if str(value.type()) == wanted else value.cast(wanted)
+        values[name] = value if value.type().copy(nullable=True) == ibis.dtype(wanted) else value.cast(wanted)
     return rows.select(**values)
 
 
