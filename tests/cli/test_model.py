@@ -17,7 +17,7 @@ from ..pipeline import LAST, Lender
 
 Typed = Callable[..., Finished]
 pytestmark = pytest.mark.slow
-NAMES = ["customer_id", "as_of", "score", "pd", "grade", "reason_codes", "reasons", "model", "version"]
+NAMES = ["customer_id", "as_of", "score", "pd", "pd_window", "grade", "reason_codes", "reasons", "model", "version"]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_a_row_alone_scores_as_in_the_crowd(lender: Lender, panel: pd.DataFrame,
             done = score(typed, lender, tmp_path / f"one.{kind}", tmp_path / "one-scored.parquet")
             assert done.code == 0, done.err
             alone = pd.read_parquet(tmp_path / "one-scored.parquet")
-            for name in NAMES[2:5]:
+            for name in NAMES[2:6]:
                 assert alone[name].tolist() == everyone[name].iloc[[row]].tolist(), (row, kind, name)
             assert list(alone["reasons"].iloc[0]) == list(everyone["reasons"].iloc[row])
 

@@ -95,21 +95,22 @@ def promote_(workspace: Any, ref: str, override: str | None, author: str | None,
 )
 @click.pass_obj
 def score(workspace: Any, ref: str, source: Path, output: Path) -> None:
-    """Score the rows of a file: ids, score, PD, grade, reasons and the model's version.
+    """Score the rows of a file: ids, score, PD and its window, grade, reasons and the model's version.
 
     Example: workbench score --model demo_scorecard --input panel.parquet --output scores.csv
     """
-    from workbench.models.scoring import load_scorecard, read_rows
+    from workbench.models.scoring import id_columns, load_scorecard, read_rows
 
     if output.suffix not in {".parquet", ".csv"}:
         raise InputError(f"{output}: expected a name ending in .parquet or .csv.")
     scorecard, version, standing = load_scorecard(workspace(), ref)
     if "@" not in ref and standing != "champion":
         raise ModelError(f"{ref} has no champion yet. Promote one, or score with --model {ref}@candidate.")
-    rows = read_rows(source)
+    rows = read_rows(source, scorecard)
     scored = scorecard.score(rows)
-    ids = rows[[name for name in ("customer_id", "as_of") if name in rows.columns]]
+    ids = rows[[name for name in id_columns(scorecard) if name in rows.columns]]
     result = pd.concat([ids, scored], axis=1).assign(model=version.name, version=version.version)
+    result.insert(list(result.columns).index("pd") + 1, "pd_window", scorecard.window)
     with whole_file(output) as temporary:
         if output.suffix == ".parquet":
             result.to_parquet(temporary, index=False)
@@ -117,4 +118,7 @@ def score(workspace: Any, ref: str, source: Path, output: Path) -> None:
             for column in ("reason_codes", "reasons"):
                 result[column] = result[column].str.join("; ")
             result.to_csv(temporary, index=False, lineterminator="\n")
-    click.echo(f"{output}: {len(result):,} rows scored by {version.name} version {version.version}")
+    click.echo(
+        f"{output}: {len(result):,} rows scored by {version.name} version {version.version}; "
+        f"window of the PD: {scorecard.window}"
+    )

@@ -1,4 +1,4 @@
-"""From a book to a modelling set: when to observe, what to offer, what to hold back, and how a scorecard did there."""
+"""From a book or a flat table to a modelling set: what to offer, what to hold back, and how a scorecard did there."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import pandas as pd
 
 from workbench.book.book import Book
 from workbench.core.dates import last_month_end, month_end, step_back
-from workbench.core.errors import ParameterError, SampleError
+from workbench.core.errors import ParameterError, SampleError, unknown
 from workbench.indicators.panel import load_panel
 from workbench.indicators.registry import select
+from workbench.models.binning import texts
 from workbench.models.evaluation import brier, gini, interval, ks, psi
 from workbench.models.fitting import Candidate
 from workbench.models.sample import Sample, hash_share, latest_observation
+from workbench.models.sample_table import TableSample
 from workbench.models.scorecard import Scorecard
 
 PARTS = ("train", "test", "out of time", "new customers", "out of group")
@@ -113,6 +115,76 @@ def modelling_set(
     return rows
 
 
+def split_table(
+    sampled: TableSample, *, test_share: float, out_of_time_share: float, out_of_group: str, seed: int
+) -> pd.DataFrame:
+    """Say which part each row of a flat table belongs to.
+
+    Parameters
+    ----------
+    test_share
+        Share of the customers kept from the fit, by a hash of their id.
+    out_of_time_share
+        Of a table with dates: at least this share of the rows, the latest whole days, is out of time. Without dates, or
+        with one day alone, nothing is.
+    out_of_group
+        Rows kept out altogether, as `column=value`; empty for none.
+
+    Returns
+    -------
+    DataFrame
+        The sample's rows with `held_out` and `part` (one of `PARTS`).
+
+    Raises
+    ------
+    ParameterError
+        A share that leaves nothing, or a group that is none.
+    SampleError
+        The part that validates holds one class only.
+    """
+    for name, share in (("test_share", test_share), ("out_of_time_share", out_of_time_share)):
+        if not 0 < share < 1:
+            raise ParameterError(f"{name}: found {share:g}, expected above 0 and below 1.")
+    rows = sampled.frame
+    days = rows["as_of"].value_counts().sort_index(ascending=False)
+    late = pd.Series(False, index=rows.index)
+    if len(days) > 1:
+        enough = int((days.cumsum() < out_of_time_share * len(rows)).sum())
+        late = rows["as_of"] >= days.index[min(enough, len(days) - 2)]
+    held_out = pd.Series(hash_share(rows["customer_id"], seed=seed) < test_share, index=rows.index)
+    outside = _in_group(sampled, out_of_group)
+    part = np.select([outside, late, held_out], ["out of group", "out of time", "test"], default="train")
+    rows = rows.assign(held_out=held_out, part=part)
+    validating = rows.loc[rows["part"] == validation_part(rows), "bad"]
+    if validating.nunique() < 2:
+        raise SampleError(
+            f"sample {sampled.name}: the {validation_part(rows)} part holds {int(validating.sum())} bads in "
+            f"{len(validating)} rows; both classes are needed. Raise test_share or out_of_time_share, or take more rows."
+        )
+    return rows
+
+
+def _in_group(sampled: TableSample, group: str) -> pd.Series:
+    rows = sampled.frame
+    if not group:
+        return pd.Series(False, index=rows.index)
+    column, equals, value = group.partition("=")
+    known = [name for name in rows.columns if name in sampled.candidates]
+    if not equals or column not in known:
+        raise ParameterError(
+            f"out_of_group: found {group!r}, expected column=value. {unknown('column', column, known)}"
+        )
+    members = pd.Series(texts(rows[column]) == value, index=rows.index)
+    if not members.any():
+        raise ParameterError(f"out_of_group: no row has {column} = {value!r} in sample {sampled.name!r}.")
+    return members
+
+
+def validation_part(rows: pd.DataFrame) -> str:
+    """Return the part that the headline figures come from: out of time where there is one, else test."""
+    return "out of time" if (rows["part"] == "out of time").any() else "test"
+
+
 def group_members(book: Book, group: str, *, as_of: date) -> list[str]:
     """Return the customers of a group named `column=value`; none for an empty name.
 
@@ -142,8 +214,8 @@ def validate(
 ) -> pd.DataFrame:
     """Return how the scorecard ranks and predicts in each part of the modelling set.
 
-    All eligible rows are used, indeterminate as not bad. Intervals are bootstrapped by customer, since a customer may
-    stand in several cohorts.
+    All eligible rows are used, indeterminate as not bad, with their sampling weights where there are any (rows and bads
+    are counts). Intervals are bootstrapped by customer, since a customer may stand in several cohorts.
 
     Returns
     -------
@@ -157,15 +229,18 @@ def validate(
         names = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
         bad = rows.loc[index, "bad"].to_numpy()
         part = scored.loc[index]
-        row = {**names, "rows": len(bad), "bads": int(bad.sum()), "bad_rate": float(bad.mean())}
-        row["pd_mean"] = float(part["pd"].mean())
+        weights = rows.loc[index, "sample_weight"].to_numpy() if "sample_weight" in rows else None
+        row = {**names, "rows": len(bad), "bads": int(bad.sum()), "bad_rate": float(np.average(bad, weights=weights))}
+        row["pd_mean"] = float(np.average(part["pd"], weights=weights))
         if 0 < bad.sum() < len(bad):
             customers = rows.loc[index, "customer_id"].to_numpy()
-            row |= {"calibration_ratio": row["pd_mean"] / row["bad_rate"], "brier": brier(bad, part["pd"])}
+            row |= {"calibration_ratio": row["pd_mean"] / row["bad_rate"], "brier": brier(bad, part["pd"], weights)}
             for name, statistic in (("gini", gini), ("ks", ks)):
-                row[name] = statistic(bad, part["score"])
+                row[name] = statistic(bad, part["score"], weights)
                 try:
-                    found = interval(statistic, bad, part["score"], groups=customers, seed=seed, repeats=repeats)
+                    found = interval(
+                        statistic, bad, part["score"], groups=customers, weights=weights, seed=seed, repeats=repeats
+                    )
                 except SampleError:
                     continue  # too few of one class to resample: the figure stands without an interval
                 row |= {f"{name}_low": found.low, f"{name}_high": found.high}
@@ -183,7 +258,10 @@ def validate(
 def gate_metrics(
     scorecard: Scorecard, rows: pd.DataFrame, validation: pd.DataFrame, coefficients: pd.DataFrame
 ) -> dict[str, float]:
-    """Return the metrics that `params/gates.yaml` names, from the validation by part; one that cannot be had is absent."""
+    """Return the metrics that `params/gates.yaml` names, from the validation by part; one that cannot be had is absent.
+
+    `gini_drop` and `psi_score` compare train with out of time, `gini_drop_test` and `psi_score_test` train with test.
+    """
     parts = validation.set_index("part")
     score = scorecard.score(rows, reasons=False)["score"]
     slopes = coefficients.loc[coefficients["variable"] != "(intercept)", "coefficient"]
@@ -202,9 +280,12 @@ def gate_metrics(
             f"calibration_ratio_{suffix}": found["calibration_ratio"],
             f"brier_{suffix}": found["brier"],
         }
-    metrics["gini_drop"] = metrics["gini_train"] - metrics["gini_out_of_time"]
-    train, late = rows["part"] == "train", rows["part"] == "out of time"
-    metrics["psi_score"] = psi(score[train].to_numpy(), score[late].to_numpy())
+    train = rows["part"] == "train"
+    for part, suffix in (("out of time", ""), ("test", "_test")):
+        there = rows["part"] == part
+        if there.any():
+            metrics[f"gini_drop{suffix}"] = metrics["gini_train"] - metrics[f"gini_{part.replace(' ', '_')}"]
+            metrics[f"psi_score{suffix}"] = psi(score[train].to_numpy(), score[there].to_numpy())
     return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}
 
 
@@ -223,6 +304,24 @@ def single_ginis(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
             values, bad = part_rows[name], part_rows["bad"].to_numpy()
             usable = sign is not None and values.notna().any() and 0 < bad.sum() < len(bad)
             row[str(part)] = gini(bad, sign * values.fillna(values.median())) if usable and sign else None
+        table.append(row)
+    return pd.DataFrame(table)
+
+
+def own_ginis(scorecard: Scorecard, rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return the Gini of single variables of a scorecard in each part, each ranked by the points of its own bins.
+
+    Columns: indicator, then one a part. The bins were cut on train, so that a variable looks its best there.
+    """
+    variables = {variable.name: variable for variable in scorecard.variables}
+    table = []
+    for name in names:
+        points = pd.Series(np.asarray(variables[name].points)[variables[name].bins.assign(rows[name])], rows.index)
+        row: dict[str, object] = {"indicator": name}
+        for part, index in rows.groupby("part").groups.items():
+            bad = rows.loc[index, "bad"].to_numpy()
+            weights = rows.loc[index, "sample_weight"].to_numpy() if "sample_weight" in rows else None
+            row[str(part)] = gini(bad, points[index], weights) if 0 < bad.sum() < len(bad) else None
         table.append(row)
     return pd.DataFrame(table)
 

@@ -67,7 +67,7 @@ def check_gates(metrics: Mapping[str, float], gates: Mapping[str, GateSpec]) -> 
 
 
 def gates_for(gates: Mapping[str, Mapping[str, GateSpec]], kind: str) -> Mapping[str, GateSpec]:
-    """Return the section of `params/gates.yaml` for a kind of model (`scorecard`, `anomaly`).
+    """Return the section of `params/gates.yaml` for a kind of model (`scorecard`, `scorecard_undated`, `anomaly`).
 
     >>> gates_for({"scorecard": {"wrong_signs": {"max": 0}}}, "scorecard")
     {'wrong_signs': {'max': 0}}

@@ -112,6 +112,12 @@ class Scorecard:
         return self.scaling.offset - self.scaling.factor * self.intercept
 
     @property
+    def window(self) -> str:
+        """The window that the PD speaks of, in words: '12 months', or 'unknown'."""
+        months = self.target.get("window_months")
+        return f"{months} month{'s' if months != 1 else ''}" if isinstance(months, int) else "unknown"
+
+    @property
     def inputs(self) -> dict[str, str]:
         """The columns that scoring reads, each 'number' or 'text'."""
         return {variable.name: "text" if variable.bins.categorical else "number" for variable in self.variables}

@@ -14,6 +14,7 @@ from workbench.core.errors import InputError, ModelError
 from workbench.core.files import whole_file
 from workbench.core.workspace import Workspace
 from workbench.models.scorecard import Scorecard
+from workbench.models.table_file import TableLayout, read_table
 from workbench.models.tracking import ModelVersion, list_models, load_model
 
 SCORE_COLUMNS = ["customer_id", "model", "version", "as_of", "score", "pd", "grade"]
@@ -91,8 +92,8 @@ def _score_path(book: Book, model: str, version: str, as_of: date) -> Path:
     return folder / f"{as_of}-{book.manifest.generation}.parquet"
 
 
-def read_rows(path: Path) -> pd.DataFrame:
-    """Read the rows to be scored from a parquet or CSV file.
+def read_rows(path: Path, scorecard: Scorecard | None = None) -> pd.DataFrame:
+    """Read the rows to be scored from a parquet or CSV file; a CSV as the scorecard's own sample was written, if it was.
 
     Raises
     ------
@@ -101,12 +102,14 @@ def read_rows(path: Path) -> pd.DataFrame:
     """
     if not path.exists():
         raise InputError(f"{path}: no such file.")
-    try:
-        if path.suffix == ".parquet":
-            table: pd.DataFrame = pq.read_table(path).to_pandas()
-            return table
-        if path.suffix == ".csv":
-            return pd.read_csv(path, dtype={"customer_id": "str"})
-    except (ValueError, OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
-    raise InputError(f"{path}: found a {path.suffix or 'file without suffix'}, expected .parquet or .csv.")
+    if path.suffix not in (".parquet", ".csv"):
+        raise InputError(f"{path}: found a {path.suffix or 'file without suffix'}, expected .parquet or .csv.")
+    described = scorecard.provenance.get("layout", {}) if scorecard is not None and path.suffix == ".csv" else {}
+    layout = TableLayout.model_validate({**described, "format": path.suffix[1:]})
+    return read_table(path, layout, text=id_columns(scorecard))
+
+
+def id_columns(scorecard: Scorecard | None = None) -> list[str]:
+    """Return the columns that say whose row it is, and are no measure: they come back beside the scores."""
+    own = scorecard.provenance.get("id") if scorecard is not None else None
+    return list(dict.fromkeys(["customer_id", "as_of", *([str(own)] if own else [])]))

@@ -67,6 +67,7 @@ def log_candidate(
     tags: Mapping[str, str],
     tracking_uri: str,
     artifact_root: Path,
+    gates: str | None = None,
 ) -> ModelVersion:
     """Record a run with its evidence and register its model as the `candidate`.
 
@@ -80,6 +81,8 @@ def log_candidate(
         `sqlite:///...` or a server's address.
     artifact_root : Path
         A new experiment's artefacts go to a folder of its name below it.
+    gates : str or None
+        The section of `params/gates.yaml` that this version must clear; by default that of its kind.
 
     Raises
     ------
@@ -105,6 +108,8 @@ def log_candidate(
                 _write_evidence(Path(folder), tables, figures)
                 client.log_artifacts(run_id, folder)
             version = _register(client, model, text, model_name, run_id, tracking_uri)
+            if gates is not None:
+                client.set_model_version_tag(model_name, version, "gates", gates)
         except BaseException:
             client.set_terminated(run_id, "FAILED")
             raise
@@ -221,7 +226,8 @@ def promote(
     with _locked(tracking_uri), _client(tracking_uri) as client:
         found = _resolve(client, ref, CANDIDATE, tracking_uri)
         metrics = client.get_run(found.run_id).data.metrics
-        results = check_gates(metrics, gates_for(gates, found.tags.get("kind", "unknown")))
+        section = found.tags.get("gates") or found.tags.get("kind", "unknown")
+        results = check_gates(metrics, gates_for(gates, section))
         failed = [str(result) for result in results if not result.passed]
         if failed and override is None:
             raise GateError(

@@ -1,0 +1,120 @@
+"""A flat file as somebody wrote it: format, encoding, separator, words for missing; read whole, or refused with a reason."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field
+
+from workbench.core.errors import SampleError
+
+MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>")
+"""Cells that say nothing. "None" and "none" are not among them: in credit tables they are categories ("none" of the other
+debtors). A description may name others."""
+
+
+class TableLayout(BaseModel):
+    """How a flat file is written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["csv", "parquet", "xlsx"]
+    encoding: str = "utf-8"
+    separator: str = Field(",", min_length=1)
+    decimal: Literal[".", ","] = "."
+    sheet: str = ""  # of a workbook; empty means the first
+    missing: tuple[str, ...] = MISSING
+
+
+def read_table(path: Path, layout: TableLayout, *, text: Iterable[str] = ()) -> pd.DataFrame:
+    """Read a flat file whole.
+
+    Parameters
+    ----------
+    path : Path
+    layout : TableLayout
+    text : names of columns
+        Read as text, whatever they look like: ids keep their leading zeros.
+
+    Returns
+    -------
+    DataFrame with a RangeIndex, and unique, non-empty column names.
+
+    Raises
+    ------
+    SampleError
+        No such file, another encoding or format, rows of different length, a column without a name or twice.
+    """
+    if not path.is_file():
+        raise SampleError(f"{path}: no such file. Check the path, and the setting real_data if it is part of it.")
+    try:
+        if layout.format == "parquet":
+            frame: pd.DataFrame = pq.read_table(path).to_pandas().reset_index(drop=True)
+        elif layout.format == "xlsx":
+            frame = _read_workbook(path, layout, dict.fromkeys(text, "str"))
+        else:
+            frame = _read_csv(path, layout, dict.fromkeys(text, "str"))
+    except UnicodeDecodeError as error:
+        raise SampleError(
+            f"{path}: cannot be read as {layout.encoding}: byte 0x{error.object[error.start]:02x} is no text there. "
+            "Set encoding to that of the file, such as gb18030, cp1252 or utf-16."
+        ) from error
+    except LookupError as error:
+        raise SampleError(
+            f"{path}: {error}. Set encoding to a known name, such as utf-8, gb18030 or cp1252."
+        ) from error
+    except (ValueError, OSError, pa.ArrowException, zipfile.BadZipFile, pd.errors.ParserWarning) as error:
+        raise SampleError(
+            f"{path}: cannot be read as {layout.format}: {str(error).strip()} Check format, separator and sheet."
+        ) from error
+    names = [str(name) for name in frame.columns]
+    _check_names(names, path)
+    frame.columns = pd.Index(names)
+    return frame
+
+
+def _read_csv(path: Path, layout: TableLayout, dtype: dict[str, str]) -> pd.DataFrame:
+    options: dict[str, Any] = {"sep": layout.separator, "encoding": layout.encoding, "keep_default_na": False}
+    head = pd.read_csv(path, header=None, nrows=1, dtype="str", **options)
+    # Names are checked as written: pandas would call a second "x" "x.1", and an empty one "Unnamed: 0".
+    _check_names(["" if pd.isna(name) else name for name in head.iloc[0]], path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # or longer rows would lose their end
+        frame: pd.DataFrame = pd.read_csv(
+            path,
+            decimal=layout.decimal,
+            na_values=list(layout.missing),
+            dtype=dtype,
+            index_col=False,
+            low_memory=False,
+            **options,
+        )
+    return frame
+
+
+def _read_workbook(path: Path, layout: TableLayout, dtype: dict[str, str]) -> pd.DataFrame:
+    frame: pd.DataFrame = pd.read_excel(
+        path,
+        sheet_name=layout.sheet or 0,
+        dtype=dtype,
+        keep_default_na=False,
+        na_values=list(layout.missing),
+        engine="openpyxl",
+    )
+    return frame
+
+
+def _check_names(names: list[str], path: Path) -> None:
+    nameless = [str(place) for place, name in enumerate(names, start=1) if not name.strip()]
+    if nameless:
+        raise SampleError(f"{path}: column {', '.join(nameless)} has no name. Name it in the first row, or remove it.")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SampleError(f"{path}: two columns are named {twice[0]!r}. Rename or remove one.")
