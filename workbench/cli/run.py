@@ -23,15 +23,22 @@ FAIL_ON = click.option(
 
 @click.command()
 @click.argument("notebook")
-@click.option("--book", required=True, help="Name of the book.")
+@click.option("--book", default="", help="Name of the book.")
+@click.option("--sample", default="", help="Name of a flat table of params/samples/, instead of a book.")
 @click.option("--as-of", help="Observation date; by default the book's last month end.")
 @click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="A parameter of the notebook; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result for a program.")
 @click.pass_obj
 def run(
-    workspace: Any, notebook: str, book: str, as_of: str | None, assignments: tuple[str, ...], as_json: bool
+    workspace: Any,
+    notebook: str,
+    book: str,
+    sample: str,
+    as_of: str | None,
+    assignments: tuple[str, ...],
+    as_json: bool,
 ) -> None:
-    """Run one NOTEBOOK on a book and publish its page.
+    """Run one NOTEBOOK on a book, or on a flat sample, and publish its page.
 
     Example: workbench run 30_scorecard --book demo -p max_variables=8
     """
@@ -40,6 +47,7 @@ def run(
             workspace(),
             notebook,
             book=book,
+            sample=sample,
             as_of=as_of,
             parameters=parse_assignments(assignments),
             progress=running.step(notebook),

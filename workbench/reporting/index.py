@@ -1,4 +1,4 @@
-"""`reports/index.html`: every run, by book and date, with its status and what it left."""
+"""`reports/index.html`: every run, by book and date or by sample, with its status and what it left."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write_index(reports_root: Path, runs: Sequence[Mapping[str, Any]]) -> Path:
         The folder of the reports; links in the page are relative to it.
     runs : sequence of mapping
         One a run: `run_id, book, as_of, notebook, status ('done' or 'failed'), folder` and, where known,
-        `title, reason, started_at, seconds, files, current, summary`.
+        `title, reason, started_at, seconds, files, current, summary, sample`. On a flat sample, book and as_of are None.
 
     Raises
     ------
@@ -46,13 +46,13 @@ def write_index(reports_root: Path, runs: Sequence[Mapping[str, Any]]) -> Path:
         if missing := [key for key in _REQUIRED if key not in run]:
             raise ParameterError(f"write_index: run {run.get('run_id', '?')!r} lacks {', '.join(missing)}.")
     newest = sorted(runs, key=lambda run: (plain_text(run.get("started_at") or ""), str(run["run_id"])), reverse=True)
-    books = list(dict.fromkeys(str(run["book"]) for run in newest))
+    subjects = list(dict.fromkeys(_subject(run) for run in newest))
     failed = sum(run["status"] == "failed" for run in runs)
-    facts = {"Books": ", ".join(books) or "none", "Runs": f"{len(runs):,}", "Failed": f"{failed:,}"}
+    facts = {"Books and samples": ", ".join(subjects) or "none", "Runs": f"{len(runs):,}", "Failed": f"{failed:,}"}
     if newest and newest[0].get("started_at"):
         facts["Latest run"] = _moment(newest[0])
     head = header("Reports", "Every run of every notebook, newest first", facts).html
-    body = join([_book(book, [run for run in newest if str(run["book"]) == book]) for book in books])
+    body = join([_section(subject, [run for run in newest if _subject(run) == subject]) for subject in subjects])
     if not runs:
         body = Html("<p>No run yet. <code>workbench demo</code> makes a first one.</p>")
     page = _PAGE.fill(
@@ -69,16 +69,26 @@ def write_index(reports_root: Path, runs: Sequence[Mapping[str, Any]]) -> Path:
     return path
 
 
-def _book(book: str, runs: list[Mapping[str, Any]]) -> Html:
-    """Return one book's section: by date its current runs (and the latest failure since), then all runs folded away."""
+def _subject(run: Mapping[str, Any]) -> str:
+    """Return what a run is about: its book, or its flat sample."""
+    return f"sample {run.get('sample')}" if run["book"] is None else str(run["book"])
+
+
+def _date(run: Mapping[str, Any]) -> str:
+    return "" if run["as_of"] is None else plain_text(run["as_of"])
+
+
+def _section(subject: str, runs: list[Mapping[str, Any]]) -> Html:
+    """Return the section of a book or sample: by date its current runs (and the latest failure since), then all, folded."""
     parts = []
-    for as_of in sorted({plain_text(run["as_of"]) for run in runs}, reverse=True):
-        of_day = [run for run in runs if plain_text(run["as_of"]) == as_of]
+    for as_of in sorted({_date(run) for run in runs}, reverse=True):
+        of_day = [run for run in runs if _date(run) == as_of]
         latest = {str(run["notebook"]): run for run in reversed(of_day)}
         shown = [run for run in of_day if run.get("current") or run is latest[str(run["notebook"])]]
         shown.sort(key=lambda run: str(run["notebook"]))
         cards = join([_card(run) for run in shown])
-        fold = Html('<h3>As of {as_of}</h3><div class="runs">{cards}</div>').fill(as_of=as_of, cards=cards)
+        title = f"As of {as_of}" if as_of else "The whole sample"
+        fold = Html('<h3>{title}</h3><div class="runs">{cards}</div>').fill(title=title, cards=cards)
         parts.append(fold)
     row = Html(
         "<tr><td>{started}</td><td>{as_of}</td><td class='wb-text'>{notebook}{current}</td><td>{chip}{reason}</td>"
@@ -88,7 +98,7 @@ def _book(book: str, runs: list[Mapping[str, Any]]) -> Html:
         [
             row.fill(
                 started=_moment(run),
-                as_of=plain_text(run["as_of"]),
+                as_of=_date(run),
                 notebook=run["notebook"],
                 current=Html(" <strong>(current)</strong>") if run.get("current") else "",
                 chip=_status(run),
@@ -106,7 +116,7 @@ def _book(book: str, runs: list[Mapping[str, Any]]) -> Html:
         "<thead><tr><th scope='col'>Started</th><th scope='col'>As of</th><th scope='col'>Notebook</th>"
         "<th scope='col'>Status</th><th scope='col' class='wb-num'>Seconds</th><th scope='col'>Files</th></tr></thead>"
         "<tbody>{rows}</tbody></table></div></div></details></section>"
-    ).fill(book=book, days=join(parts), count=f"{len(runs):,}", rows=rows)
+    ).fill(book=subject, days=join(parts), count=f"{len(runs):,}", rows=rows)
 
 
 def _card(run: Mapping[str, Any]) -> Html:

@@ -24,7 +24,7 @@ TYPES: dict[str, Any] = {
     "list[str]": list[str],
     "dict[str, float]": dict[str, float],
 }
-RESERVED = frozenset({"book", "as_of", "output_dir"})  # given by the run itself
+RESERVED = frozenset({"book", "sample", "as_of", "output_dir"})  # given by the run itself
 
 
 def list_notebooks(workspace: Workspace) -> list[str]:
@@ -81,20 +81,27 @@ def declared_parameters(path: Path) -> type[BaseModel]:
     return create_model(path.stem, __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
-def check_parameters(workspace: Workspace, notebook: str, *, book: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge `parameters` of `params/books/BOOK.yaml` with those given, and check both against the notebook.
+def check_parameters(
+    workspace: Workspace, notebook: str, *, given: Mapping[str, Any], book: str = "", sample: str = ""
+) -> dict[str, Any]:
+    """Merge `parameters` of `params/books/BOOK.yaml` or `params/samples/NAME.yaml` with those given, and check both.
 
     Raises
     ------
     ParameterError
-        If a name is unknown (the nearest known one is named) or a value has the wrong type.
+        If a name is unknown (the nearest known one is named), a value has the wrong type, or the notebook takes no sample.
     """
     model = declared_parameters(notebook_path(workspace, notebook))
-    file = workspace.params / "books" / f"{book}.yaml"
+    if sample and "sample" not in model.model_fields:
+        able = [name for name in list_notebooks(workspace) if _takes_samples(notebook_path(workspace, name))]
+        raise ParameterError(
+            f"{notebook}: reads a book, not a flat sample; give --book. Notebooks that take --sample: {', '.join(able)}."
+        )
+    file = workspace.params / ("samples" if sample else "books") / f"{sample or book}.yaml"
     merged: dict[str, Any] = {}
-    for source, values in ((str(file), _of_book(file, notebook)), (notebook, dict(given))):
+    for source, values in ((str(file), _of_file(file, notebook)), (notebook, dict(given))):
         for name in RESERVED & values.keys():
-            raise ParameterError(f"{source}: {name!r} is set by the run itself; use --book and --as-of.")
+            raise ParameterError(f"{source}: {name!r} is set by the run itself; use --book and --as-of, or --sample.")
         checked = check_mapping(model, _dates_as_text(values), source=source)
         merged.update(checked.model_dump(exclude_unset=True))
     return merged
@@ -109,7 +116,14 @@ def _dates_as_text(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _of_book(file: Path, notebook: str) -> dict[str, Any]:
+def _takes_samples(path: Path) -> bool:
+    try:
+        return "sample" in declared_parameters(path).model_fields
+    except ParameterError:  # another notebook is broken: no answer to what was asked
+        return False
+
+
+def _of_file(file: Path, notebook: str) -> dict[str, Any]:
     if not file.exists():
         return {}
     parameters = read_yaml(file).get("parameters") or {}

@@ -20,9 +20,10 @@ import psutil
 import workbench
 from workbench.book.book import Book
 from workbench.core import errors, outputs
-from workbench.core.errors import InputError, NotebookError
+from workbench.core.errors import InputError, NotebookError, ParameterError
 from workbench.core.files import locked, read_json, staging_folder, write_json
 from workbench.core.workspace import Workspace
+from workbench.models.sample_table import load_sample
 from workbench.reporting.index import write_index
 from workbench.runs.parameters import check_parameters, notebook_path
 
@@ -49,39 +50,73 @@ class RunResult:
     summary: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What a run is about: a book at a date, or a flat sample; with the generation of its data."""
+
+    book: str
+    sample: str
+    as_of: date | None
+    generation: str
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What names it: the book and the date, or the sample."""
+        return ("sample", self.sample) if self.sample else (self.book, str(self.as_of))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `run.json` says of it."""
+        kind = "sample" if self.sample else "book"
+        return {
+            "book": self.book or None,
+            "as_of": self.as_of.isoformat() if self.as_of else None,
+            f"{kind}_generation": self.generation,
+            **({"sample": self.sample} if self.sample else {}),
+        }
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the notebook is given of it."""
+        if self.sample:
+            return {"book": "", "sample": self.sample}
+        return {"book": self.book, "as_of": str(self.as_of)}
+
+
 def run_notebook(
     workspace: Workspace,
     notebook: str,
     *,
-    book: str,
+    book: str = "",
+    sample: str = "",
     as_of: str | date | None = None,
     parameters: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> RunResult:
-    """Run one notebook on a book and publish its outputs.
+    """Run one notebook on a book, or on the flat table of `params/samples/SAMPLE.yaml`, and publish its outputs.
 
     Raises
     ------
     InputError
-        If a parameter, the book or the date is wrong, or the notebook found its input wrong; no page is published then.
+        If a parameter, the book, sample or date is wrong, or the notebook found its input wrong; no page is published then.
     NotebookError
         If the notebook raised anything else, or ran longer than `notebook_minutes`. The executed copy is kept.
     """
     path = notebook_path(workspace, notebook)
-    checked = check_parameters(workspace, notebook, book=book, given=parameters or {})
-    opened = Book.open(workspace, book)
-    day = opened.check_as_of(as_of)
+    if bool(book) == bool(sample):
+        found = f"both {book!r} and {sample!r}" if book else "neither"
+        raise ParameterError(f"{notebook}: found {found}; expected one of --book NAME and --sample NAME.")
+    checked = check_parameters(workspace, notebook, book=book, sample=sample, given=parameters or {})
+    subject = _open(workspace, book=book, sample=sample, as_of=as_of)
     started = datetime.now(UTC)
-    run_id = f"{notebook}-{book}-{day}-{started:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    run_id = f"{notebook}-{'-'.join(subject.words)}-{started:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
     clock = time.monotonic()
     facts = {
         "schema_version": outputs.SCHEMA_VERSION,
         "run_id": run_id,
         "notebook": notebook,
         "title": TITLES.get(notebook, notebook),
-        "book": book,
-        "book_generation": opened.manifest.generation,
-        "as_of": day.isoformat(),
+        **subject.facts,
         "parameters": checked,
         "started_at": started.isoformat(timespec="seconds"),
         "workbench_version": workbench.__version__,
@@ -92,8 +127,8 @@ def run_notebook(
             "path": str(path),
             "folder": str(staging),
             "cwd": str(workspace.notebooks),
-            "title": f"{facts['title']} · {book} · {day}",
-            "parameters": {**checked, "book": book, "as_of": day.isoformat(), "output_dir": str(staging)},
+            "title": " · ".join([str(facts["title"]), *subject.words]),
+            "parameters": {**checked, **subject.parameters, "output_dir": str(staging)},
         }
         failure = _in_own_process(workspace, job, progress or (lambda _text: None))
         seconds = round(time.monotonic() - clock, 1)
@@ -107,9 +142,24 @@ def run_notebook(
         )
         folder = workspace.reports / "runs" / run_id
         staging.rename(folder)
-    write_json(outputs.pointer_path(workspace, notebook, book=book, as_of=day), {"run_id": run_id})
+    pointer = outputs.pointer_path(workspace, notebook, book=book, sample=sample, as_of=subject.as_of)
+    write_json(pointer, {"run_id": run_id})
     rebuild_index(workspace)
     return RunResult(run_id, folder, seconds, summary)
+
+
+def _open(workspace: Workspace, *, book: str, sample: str, as_of: str | date | None) -> Subject:
+    if not sample:
+        opened = Book.open(workspace, book)
+        return Subject(book, "", opened.check_as_of(as_of), opened.manifest.generation)
+    if as_of is not None:
+        raise ParameterError(f"as_of: found {as_of} for sample {sample!r}, which is read as it is; leave --as-of out.")
+    if (workspace.books / sample).exists() or (workspace.params / "books" / f"{sample}.yaml").exists():
+        raise ParameterError(
+            f"sample {sample!r}: a book has this name too, and both would register {sample}_scorecard. "
+            f"Rename params/samples/{sample}.yaml."
+        )
+    return Subject("", sample, None, load_sample(workspace, sample).generation)
 
 
 def rebuild_index(workspace: Workspace) -> Path:
