@@ -20,7 +20,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ import pytest
 
 from workbench.book.book import Book
 from workbench.book.frames import canonical_table
-from workbench.book.readers import import_book
+from workbench.book.loading.load import import_book
 from workbench.book.simulated import simulate_book
 from workbench.book.store import BookFacts, store_book
 from workbench.core.workspace import Workspace, open_workspace
@@ -140,7 +140,7 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def aart_book(workspace: Workspace, real_data: Path) -> Book:
     """Return the real auto loan book."""
-    import_book(workspace, "aart")
+    import_book(workspace, "aart", delivered_at=datetime(2026, 1, 1, tzinfo=UTC))
     return Book.open(workspace, "aart")
 
 

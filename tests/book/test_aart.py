@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from workbench.book.aart import TOLERANCE, AartSource, read_aart
 from workbench.book.book import Book
+from workbench.book.loading.load import import_book
 from workbench.book.performance import performance
 from workbench.book.portfolio import delinquency
-from workbench.book.store import store_book
 from workbench.core.workspace import Workspace
 from workbench.models.sample import sample
 
+TOLERANCE = 1.00  # dollars: rounding of balances in the filings
 OBSERVED = date(2018, 3, 31)
 
 # --- three made-up loans in the filings' layout -------------------------------------------------------------------------
@@ -49,11 +49,8 @@ def filings(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def made_up(new_workspace: Callable[..., Workspace], tmp_path_factory: pytest.TempPathFactory) -> Book:
     home, folder = new_workspace(), filings(tmp_path_factory.mktemp("filings"))
-    source = AartSource(
-        reader="aart", path="", first_month_end=date(2017, 6, 30), time_zone="America/New_York", currency="USD"
-    )
-    store_book(home, "auto", lambda out: read_aart(folder, source, out))
-    return Book.open(home, "auto")
+    import_book(home, "aart", delivered_at=datetime(2026, 1, 1, tzinfo=UTC), base=str(folder))
+    return Book.open(home, "aart")
 
 
 def test_dates_and_customers(made_up: Book) -> None:

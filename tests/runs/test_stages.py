@@ -119,9 +119,9 @@ def test_a_date_outside_is_found_before_any_stage(short: Workspace, ran: list[st
 
 
 def test_a_described_book_is_imported_first(short: Workspace, ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    (short.params / "books" / "later.yaml").write_text("reader: aart\n", "utf-8")
+    (short.params / "books" / "later.yaml").write_text("source: none\n", "utf-8")
 
-    def bring(workspace: Workspace, name: str) -> None:
+    def bring(workspace: Workspace, name: str, **_delivery: object) -> None:
         ran.append(f"import {name}")
         simulate_book(workspace, name, customers=80, months=8, seed=7)
 

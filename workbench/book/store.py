@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal
 
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from workbench.book.schema import REQUIRED_TABLES, SCHEMA_VERSION, TABLES
+from workbench.book.schema import REQUIRED_TABLES, SCHEMA_VERSION, TABLES, Role
 from workbench.core.errors import BookError, unknown
 from workbench.core.files import locked, read_json, staging_folder, write_json
 from workbench.core.workspace import Workspace, check_name
 
 POINTER = "current.json"
+
+
+class Lowered(BaseModel):
+    """A finding whose severity a book lowers, and why; the reports show the reason."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    severity: Literal["error", "warning", "info"]
+    reason: str = Field(min_length=10)
 
 
 class BookFacts(BaseModel):
@@ -30,6 +41,8 @@ class BookFacts(BaseModel):
     time_zone: str = "UTC"
     currency: str = "EUR"
     current_only: dict[str, list[str]] = {}  # columns of which the source keeps no history, by table
+    roles: dict[str, dict[str, Role]] = {}  # other roles than the contract's, by table and column
+    lowered: dict[str, Lowered] = {}  # checks whose severity this book lowers
     source: str = ""
 
 
@@ -41,6 +54,7 @@ class TableFacts(BaseModel):
     rows: int
     keys: int
     sha256: str
+    files: dict[str, str] = {}  # name and hash of each file, in order
 
     @property
     def keys_versioned(self) -> bool:
@@ -60,11 +74,49 @@ class BookManifest(BaseModel):
     tables: dict[str, TableFacts]
 
 
-Facts = TypeVar("Facts", bound=BookFacts)
+@dataclass(frozen=True)
+class Written:
+    """What a writer left in the folder: the book's facts, and the facts of those tables that it has counted itself."""
+
+    facts: BookFacts
+    tables: Mapping[str, TableFacts] = field(default_factory=dict)
+
+
+@contextmanager
+def writing(workspace: Workspace, name: str) -> Iterator[Path]:
+    """Hold the lock of a book for as long as the block runs, and yield the book's folder.
+
+    Raises
+    ------
+    InputError
+        If another process still holds it after `lock_seconds`.
+    """
+    check_name("book", name)
+    home = workspace.books / name
+    with locked(home / "write.lock", seconds=workspace.settings.lock_seconds, what=f"book {name}"):
+        yield home
 
 
 def store_book(workspace: Workspace, name: str, write: Callable[[Path], BookFacts]) -> BookManifest:
-    """Let `write` fill a new folder with canonical tables, check them, and make the book current in one step.
+    """Let `write` fill a new folder with canonical tables, and make it the book's current generation in one step.
+
+    Raises
+    ------
+    BookError
+        If a required table is missing or a table's columns are not those of the canonical schema.
+    """
+    with writing(workspace, name) as home:
+        return store_generation(home, name, lambda out: Written(write(out)))
+
+
+def store_generation(
+    home: Path,
+    name: str,
+    write: Callable[[Path], Written],
+    *,
+    check: Callable[[Path, BookManifest], None] = lambda _folder, _manifest: None,
+) -> BookManifest:
+    """Let `write` fill a new folder, let `check` refuse it, and make it current in one step; the caller holds the lock.
 
     The generation is named by the hash of its content, so the same delivery twice changes nothing. A failed or killed
     `write` leaves the old book as it was.
@@ -74,38 +126,40 @@ def store_book(workspace: Workspace, name: str, write: Callable[[Path], BookFact
     BookError
         If a required table is missing or a table's columns are not those of the canonical schema.
     """
-    check_name("book", name)
-    home = workspace.books / name
-    with locked(home / "write.lock", seconds=workspace.settings.lock_seconds, what=f"book {name}"):
-        with staging_folder(home) as staging:
-            facts = write(staging)
-            tables = {path.stem: _table_facts(path) for path in sorted(staging.glob("*.parquet"))}
-            for table in REQUIRED_TABLES:
-                if table not in tables:
-                    raise BookError(
-                        f"book {name}: table {table!r} is missing; {' and '.join(REQUIRED_TABLES)} are required."
-                    )
-            digest = hashlib.sha256("".join(f"{key}{value.sha256}" for key, value in sorted(tables.items())).encode())
-            digest.update(facts.model_dump_json().encode())
-            manifest = BookManifest(
-                name=name,
-                schema_version=SCHEMA_VERSION,
-                generation=digest.hexdigest()[:16],
-                facts=facts,
-                tables=tables,
-            )
-            write_json(staging / "book.json", manifest.model_dump(mode="json"))
-            target = home / "generations" / manifest.generation
-            target.parent.mkdir(exist_ok=True)
-            if target.exists() and not _whole(target, manifest):  # what a killed clean-up left
-                _discard(target)
-            if not target.exists():
-                staging.rename(target)
-        previous = (read_json(home / POINTER) or {}).get("generation")
-        write_json(home / POINTER, {"generation": manifest.generation})
-        if previous != manifest.generation:
-            _prune(home, keep={manifest.generation, previous})
-        _remove_leftovers(home)
+    with staging_folder(home) as staging:
+        written = write(staging)
+        names = sorted({path.stem.partition("+")[0] for path in staging.glob("*.parquet")})
+        tables = {table: written.tables.get(table) or _table_facts(staging, table) for table in names}
+        for table in REQUIRED_TABLES:
+            if table not in tables:
+                raise BookError(
+                    f"book {name}: table {table!r} is missing; {' and '.join(REQUIRED_TABLES)} are required."
+                )
+        digest = hashlib.sha256("".join(f"{key}{value.sha256}" for key, value in sorted(tables.items())).encode())
+        digest.update(written.facts.model_dump_json().encode())
+        manifest = BookManifest(
+            name=name,
+            schema_version=SCHEMA_VERSION,
+            generation=digest.hexdigest()[:16],
+            facts=written.facts,
+            tables=tables,
+        )
+        write_json(staging / "book.json", manifest.model_dump(mode="json"))
+        check(staging, manifest)
+        target = home / "generations" / manifest.generation
+        target.parent.mkdir(exist_ok=True)
+        if target.exists() and not _whole(target, manifest):  # what a killed clean-up left
+            _discard(target)
+        if target.exists():  # the same content: what is told about its coming is that of now
+            for told in staging.glob("*.json"):
+                told.replace(target / told.name)
+        else:
+            staging.rename(target)
+    previous = (read_json(home / POINTER) or {}).get("generation")
+    write_json(home / POINTER, {"generation": manifest.generation})
+    if previous != manifest.generation:
+        _prune(home, keep={manifest.generation, previous})
+    _remove_leftovers(home)
     return manifest
 
 
@@ -126,7 +180,7 @@ def _discard(generation: Path) -> None:
 
 def _whole(generation: Path, manifest: BookManifest) -> bool:
     return (generation / "book.json").exists() and all(
-        (generation / f"{table}.parquet").exists() for table in manifest.tables
+        (generation / file).exists() for table in manifest.tables.values() for file in table.files
     )
 
 
@@ -135,26 +189,50 @@ def _remove_leftovers(home: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _table_facts(path: Path) -> TableFacts:
-    if path.stem not in TABLES:
-        raise BookError(unknown("table", path.stem, TABLES))
-    expected = TABLES[path.stem].arrow_schema()
-    file = pq.ParquetFile(path)
-    found = file.schema_arrow
-    if not found.equals(expected):
+def check_columns(path: Path, table: str) -> None:
+    """Refuse a file whose columns are not those of the canonical table.
+
+    Raises
+    ------
+    BookError
+        If there is no such table, or columns are missing, unexpected or of another type.
+    """
+    if table not in TABLES:
+        raise BookError(unknown("table", table, TABLES))
+    expected, found = TABLES[table].arrow_schema(), pq.read_schema(path)
+    if (found.names, found.types) != (expected.names, expected.types):  # a writer may mark columns without nulls
         differing = [
-            name for name in expected.names if name not in found.names or found.field(name) != expected.field(name)
+            name
+            for name in expected.names
+            if name not in found.names or found.field(name).type != expected.field(name).type
         ]
         extra = [name for name in found.names if name not in expected.names]
         raise BookError(
-            f"table {path.stem}: columns differ from the canonical schema: wrong or missing {differing}, unexpected {extra}."
+            f"table {table}: columns differ from the canonical schema: wrong or missing {differing}, unexpected {extra}."
         )
-    key = list(TABLES[path.stem].key)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def table_facts(rows: int, keys: int, files: Mapping[str, str]) -> TableFacts:
+    """Return the facts of a table whose `files` are given with their hashes, in order."""
+    together = hashlib.sha256("".join(files.values()).encode()).hexdigest()
+    return TableFacts(
+        rows=rows, keys=keys, sha256=next(iter(files.values())) if len(files) == 1 else together, files=dict(files)
+    )
+
+
+def _table_facts(folder: Path, table: str) -> TableFacts:
+    path = folder / f"{table}.parquet"
+    check_columns(path, table)
+    key = list(TABLES[table].key)
     keys = pq.read_table(path, columns=key)
     distinct = keys.group_by(key).aggregate([]).num_rows
-    with path.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    return TableFacts(rows=keys.num_rows, keys=distinct, sha256=sha256)
+    return table_facts(keys.num_rows, distinct, {path.name: file_sha256(path)})
 
 
 def table_files(generation: Path, table: str) -> list[Path]:

@@ -1,17 +1,29 @@
-"""`workbench book`: simulate, import, list and show books."""
+"""`workbench book`: simulate, import, attach, check, export, list and show books."""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import asdict
+from datetime import UTC, datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 import pandas as pd
 
 from workbench.book.book import Book
-from workbench.book.readers import described_books, import_book
+from workbench.book.checks import check_book
+from workbench.book.checks.finding import SEVERITIES
+from workbench.book.loading.load import LoadResult, import_book
+from workbench.book.loading.record import list_loads
+from workbench.book.mapping import described_books
 from workbench.book.simulated import DEFAULT_CUSTOMERS, DEFAULT_MONTHS, DEFAULT_SEED, simulate_book
 from workbench.book.store import BookManifest, current_generation, list_books
-from workbench.cli.console import print_json, print_table, steps
+from workbench.cli.attach import attach
+from workbench.cli.console import EXIT_INPUT, print_json, print_table, steps
+from workbench.cli.export import export
+from workbench.core.dates import parse_date
+from workbench.core.workspace import check_name
 
 
 @click.group()
@@ -48,17 +60,87 @@ def simulate(workspace: Any, name: str, customers: int, months: int, seed: int, 
 
 @book.command(name="import")
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="Print the book's manifest for a program.")
+@click.option("--from", "base", metavar="PATH|URL", help="Folder or address of the delivery; by default the mapping's.")
+@click.option("--append", is_flag=True, help="Add what is new, by key, to the book there is.")
+@click.option("--delivered", metavar="DATE", help="Day of the delivery; by default now. What `delivered_at` means.")
+@click.option("--json", "as_json", is_flag=True, help="Print the load's record for a program.")
 @click.pass_obj
-def import_(workspace: Any, name: str, as_json: bool) -> None:
-    """Read the sources that params/books/NAME.yaml describes.
+def import_(workspace: Any, name: str, base: str | None, append: bool, delivered: str | None, as_json: bool) -> None:
+    """Read the sources that params/books/NAME.yaml describes, check them, and make the book current in one step.
 
-    Example: workbench book import aart
+    A delivery that fails leaves the book as it was. Rejected rows lie in data/books/NAME/rejects/, with the reasons.
+
+    Example: workbench book import berka --append --from deliveries/2026-11
     """
+    moment = datetime.now(UTC)
+    if delivered is not None:
+        moment = datetime.combine(parse_date(delivered, what="delivered"), time(), tzinfo=ZoneInfo("UTC"))
     with steps() as running:
-        running.step(f"import {name}")
-        manifest = import_book(workspace(), name)
-    _print_manifest(manifest, as_json)
+        result = import_book(
+            workspace(), name, delivered_at=moment, base=base, append=append, progress=running.step(f"import {name}")
+        )
+    _tell_load(result, as_json)
+
+
+@book.command()
+@click.argument("name")
+@click.option(
+    "--as-of", help="Check what was known by the end of this day; by default all that the last delivery brought."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings for a program.")
+@click.pass_obj
+def check(workspace: Any, name: str, as_of: str | None, as_json: bool) -> int:
+    """Check a book; exit with code 2 if a finding is an error.
+
+    Example: workbench book check demo --json
+    """
+    opened = Book.open(workspace(), name)
+    findings, _profile = check_book(opened, as_of=opened.check_as_of(as_of) if as_of else None)
+    counts = Counter(finding.severity for finding in findings)
+    if as_json:
+        print_json({"book": name, "counts": dict(counts), "findings": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            click.echo(finding.sentence())
+            if finding.breaks:
+                click.echo(f"    breaks: {finding.breaks}")
+            if finding.reason:
+                click.echo(f"    lowered by the mapping: {finding.reason}")
+        click.echo(", ".join(f"{counts[name]} {name}" for name in SEVERITIES if counts[name]) or "nothing found")
+    return EXIT_INPUT if counts["error"] else 0
+
+
+@book.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print for a program.")
+@click.pass_obj
+def loads(workspace: Any, name: str, as_json: bool) -> None:
+    """List the loads of a book: what came in, what was rejected, how long it took; refused ones too.
+
+    Example: workbench book loads berka
+    """
+    opened = workspace()
+    records = list_loads(opened.books / check_name("book", name))
+    if as_json:
+        print_json([record.model_dump(mode="json") for record in records])
+        return
+    print_table(
+        pd.DataFrame(
+            [
+                {
+                    "load": record.load_id,
+                    "mode": record.mode,
+                    "status": record.status,
+                    "rows in": sum(table.rows_in for table in record.tables.values()),
+                    "rows out": sum(table.rows_out for table in record.tables.values()),
+                    "rejected": record.rejected_rows,
+                    "seconds": record.seconds,
+                    "generation": record.generation,
+                }
+                for record in records
+            ]
+        )
+    )
 
 
 @book.command(name="list")
@@ -105,6 +187,33 @@ def show(workspace: Any, name: str, as_json: bool) -> None:
     _print_manifest(Book.open(workspace(), name).manifest, as_json)
 
 
+def _tell_load(result: LoadResult, as_json: bool) -> None:
+    record = result.record
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+        return
+    if record.status == "unchanged":
+        click.echo(f"this delivery is in already: book {record.book} stays as it is, generation {record.generation}")
+        return
+    for name, source in record.sources.items():
+        for reason, count in source.rejected_lines.items():
+            click.echo(f"source {name}: {count:,} lines rejected: {reason}")
+        for repair in source.repairs:
+            click.echo(f"source {name}: {repair}")
+    for table, load in record.tables.items():
+        for reason, count in (load.rejected | load.emptied).items():
+            action = "rows rejected" if reason in load.rejected else "values left empty"
+            click.echo(f"{table}: {count:,} {action}: {reason}")
+    if record.rejects:
+        click.echo(f"see data/books/{record.book}/{record.rejects}")
+    if record.mode == "append":
+        for table, load in record.tables.items():
+            click.echo(f"{table}: {load.rows_out:,} rows added, {load.unchanged:,} known already")
+    found = ", ".join(f"{record.findings[name]} {name}" for name in SEVERITIES if record.findings.get(name))
+    click.echo(f"checks: {found or 'nothing found'}" + (f"; workbench book check {record.book}" if found else ""))
+    _print_manifest(result.manifest, as_json=False)
+
+
 def _print_manifest(manifest: BookManifest, as_json: bool) -> None:
     if as_json:
         print_json(manifest.model_dump(mode="json"))
@@ -120,3 +229,7 @@ def _print_manifest(manifest: BookManifest, as_json: bool) -> None:
             ]
         )
     )
+
+
+book.add_command(attach)
+book.add_command(export)

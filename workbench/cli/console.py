@@ -12,6 +12,7 @@ from typing import Any
 import click
 import pandas as pd
 
+EXIT_INPUT = 2  # the input is wrong: here, a book whose checks find an error
 EXIT_ALERTS = 4  # done, and alerts at or above --fail-on are open
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.book.book import Book
-from workbench.book.readers import described_books, import_book
+from workbench.book.loading.load import import_book
+from workbench.book.mapping import described_books
 from workbench.book.store import list_books
 from workbench.core.errors import GateError
 from workbench.core.workspace import Workspace
@@ -63,8 +64,7 @@ def run_pipeline(
     """
     say = progress or (lambda _stage: lambda _text: None)
     if book not in list_books(workspace) and book in described_books(workspace):
-        say("import")("reading the sources")
-        import_book(workspace, book)
+        import_book(workspace, book, delivered_at=datetime.now(UTC), progress=say("import"))
     day = Book.open(workspace, book).check_as_of(as_of)
     result = PipelineResult(as_of=day)
     fit = refit or not has_alias(workspace, scorecard_name(book), "champion")

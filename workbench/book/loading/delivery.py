@@ -1,0 +1,174 @@
+"""A delivery: every source of a mapping as a view of the scratch database, and what its lines are worth."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from workbench.book.mapping import Mapping, Source, Unpivot
+from workbench.book.sources.files import Opened, first_line, literal, open_files, open_json_lines, quoted
+from workbench.book.sources.text_files import EXCERPT, RejectedLine
+from workbench.core.errors import ParameterError, unknown
+from workbench.core.workspace import Workspace
+
+
+@dataclass
+class Delivery:
+    """The opened sources of one load."""
+
+    opened: dict[str, Opened] = field(default_factory=dict)
+    cursors: dict[str, str] = field(default_factory=dict)  # of REST resources: where the next load goes on
+
+    @property
+    def digest(self) -> str:
+        """Hash of the content of all sources."""
+        lines = [f"{name}:{file['sha256']}" for name, source in self.opened.items() for file in source.files]
+        return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def open_delivery(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    workspace: Workspace,
+    *,
+    base: str | None,
+    staging: Path,
+    delivered_at: datetime,
+    cursors: dict[str, str],
+    progress: Callable[[str], None],
+) -> Delivery:
+    """Open every source and create every view of a mapping.
+
+    Parameters
+    ----------
+    base
+        Folder or address of the delivery in place of the mapping's `from`.
+    cursors
+        Where REST resources with `since` go on from; empty for a load from the beginning.
+
+    Raises
+    ------
+    BookError, ParameterError
+        From the source that is missing or damaged; a view that is no SQL.
+    """
+    place = (base or mapping.base).format(real_data=workspace.real_data)
+    connection.execute(
+        f"CREATE TABLE _delivery AS SELECT {literal(delivered_at.isoformat())}::TIMESTAMPTZ AS delivered_at"
+    )
+    delivery = Delivery()
+    for name, source in mapping.sources.items():
+        progress(f"source {name}")
+        inner = source if source.unpivot is None else source.model_copy(update={"unpivot": None})
+        target = name if source.unpivot is None else f"{name}__wide"
+        opened = _open(connection, target, inner, workspace, place, staging, cursors.get(name), delivery, name)
+        delivery.opened[name] = opened
+        if source.unpivot is not None:
+            _unpivot(connection, name, target, source.unpivot, opened)
+    for name, select in mapping.views.items():
+        try:
+            connection.execute(f"CREATE VIEW {quoted(name)} AS {select}")
+        except duckdb.Error as error:
+            raise ParameterError(f"views.{name}: {str(error).splitlines()[0]}") from None
+    return delivery
+
+
+def _open(
+    connection: duckdb.DuckDBPyConnection,
+    target: str,
+    source: Source,
+    workspace: Workspace,
+    place: str,
+    staging: Path,
+    since: str | None,
+    delivery: Delivery,
+    name: str,
+) -> Opened:
+    if source.files is not None:
+        return open_files(connection, target, source, base=(workspace.root / place).resolve(), staging=staging)
+    opened = Opened(target)
+    if source.sql is not None:
+        from workbench.book.sources.sql import fetch_sql
+
+        path = staging / f"{name}.parquet"
+        fetch_sql(source.sql, out=path, root=workspace.root, environment=os.environ)
+        connection.execute(f"CREATE VIEW {quoted(target)} AS SELECT * FROM read_parquet({literal(str(path))})")
+        _note_file(opened, path, "sql")
+        return opened
+    if source.rest is None:
+        raise ParameterError(f"sources.{name}: expected files, sql or rest.")
+    from workbench.book.sources.rest import fetch_rest
+
+    path = staging / f"{name}.jsonl"
+    resource = source.rest
+    if "{from}" in resource.url:
+        resource = resource.model_copy(update={"url": resource.url.replace("{from}", place.rstrip("/"))})
+    facts = fetch_rest(
+        resource, out=path, root=workspace.root, environment=os.environ, progress=lambda _text: None, since=since
+    )
+    if facts.cursor is not None:
+        delivery.cursors[name] = facts.cursor
+    if facts.changed_between_pages:
+        opened.repairs.append(f"{facts.changed_between_pages} records changed between pages: the newest was kept")
+    if facts.duplicates:
+        opened.repairs.append(f"{facts.duplicates} records came twice: kept once")
+    opened.lines = facts.rows
+    _note_file(opened, path, "rest")
+    open_json_lines(connection, opened, [path])
+    return opened
+
+
+def _note_file(opened: Opened, path: Path, kind: str) -> None:
+    with path.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    opened.files.append({"path": kind, "size": path.stat().st_size, "sha256": sha256})
+
+
+def _unpivot(connection: duckdb.DuckDBPyConnection, name: str, wide: str, unpivot: Unpivot, opened: Opened) -> None:
+    names = list(unpivot.values)
+    places = [[pattern.replace("{}", str(item)) for pattern in unpivot.values.values()] for item in unpivot.over]
+    columns = [row[0] for row in connection.execute(f"DESCRIBE {quoted(wide)}").fetchall()]
+    for column in (column for place in places for column in place):
+        if column.lower() not in [known.lower() for known in columns]:
+            raise ParameterError(f"sources.{name}.unpivot: {unknown('column', column, columns)}")
+    lists = ", ".join(
+        f"({', '.join(quoted(column) for column in place)}) AS {literal(str(item))}"
+        for place, item in zip(places, unpivot.over, strict=True)
+    )
+    connection.execute(
+        f"CREATE VIEW {quoted(name)} AS SELECT * FROM {quoted(wide)} UNPIVOT INCLUDE NULLS "
+        f"(({', '.join(quoted(column) for column in names)}) FOR {quoted(unpivot.name)} IN ({lists}))"
+    )
+    opened.lines = None
+
+
+def unreadable_lines(connection: duckdb.DuckDBPyConnection, opened: Opened) -> list[RejectedLine]:
+    """Return the lines that a CSV reader has refused so far, each once, beside those refused before it."""
+    noted = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?", [opened.rejects_table]
+    ).fetchall()[0][0]
+    if not noted:
+        return list(opened.rejected)
+    rows: list[tuple[Any, ...]] = connection.execute(
+        f"SELECT DISTINCT parse_filename(file_path), line, lower(error_type::VARCHAR), csv_line[:{EXCERPT}] "
+        f"FROM {opened.rejects_table} JOIN {opened.rejects_table}_scan USING (scan_id, file_id) ORDER BY ALL"
+    ).fetchall()
+    lines: dict[tuple[str, int], RejectedLine] = {}
+    for file, line, reason, text in rows:
+        lines.setdefault((file, line), RejectedLine(file, line, reason, text or ""))
+    return [*opened.rejected, *lines.values()]
+
+
+def rows_read(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    """Return how many rows a source gives."""
+    try:
+        found: int = connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchall()[0][0]
+    except duckdb.Error as error:
+        raise ParameterError(f"sources.{name}: {first_line(error)}") from None
+    return found

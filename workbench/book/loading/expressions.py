@@ -1,0 +1,183 @@
+"""SQL that turns a mapped expression into a canonical value, and says where it could not.
+
+Nothing here raises at run time: what cannot be read becomes null with a fault noted, row by row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass
+
+from workbench.book.mapping import ColumnMapping, Source
+from workbench.book.schema import Column
+from workbench.book.sources.files import literal, quoted
+
+_BARE = re.compile(r'^\s*(?:[A-Za-z_]\w*\.)?(?:[A-Za-z_]\w*|"[^"]+")\s*$')
+_WHOLE = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "UHUGEINT",
+)
+FIRST_DATE, LAST_DATE = "DATE '1800-01-01'", "DATE '2299-12-31'"  # outside, a date is a typing error or a sentinel
+TEXT_LENGTH = 4000  # characters; longer is no name, kind or note but a lost quote
+
+
+@dataclass(frozen=True)
+class Formats:
+    """How a source writes numbers and dates."""
+
+    decimal: str = "."
+    thousands: str = ""
+    dates: tuple[str, ...] = ()
+    timestamps: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, source: Source | None) -> Formats:
+        """Return the formats of a source; a view has none of its own, its values are read as ISO."""
+        if source is None:
+            return cls()
+        return cls(source.decimal, source.thousands, tuple(source.dates), tuple(source.timestamps))
+
+
+def raw(expression: str) -> str:
+    """Return `expression` so that an error in it makes the value null, not the query fail; see `failed`."""
+    return f"({expression})" if _is_safe(expression) else f"TRY({{'v': ({expression})}})"
+
+
+def raw_value(expression: str, name: str) -> str:
+    """Return the value of what `raw` made, as the column `name`."""
+    return name if _is_safe(expression) else f"{name}.v"
+
+
+def failed(expression: str, name: str) -> str:
+    """Return the condition that `raw` failed in column `name`."""
+    return "false" if _is_safe(expression) else f"{name} IS NULL"
+
+
+def _is_safe(expression: str) -> bool:
+    return bool(_BARE.match(expression))
+
+
+def clean(value: str, kind: str) -> str:
+    """Return a value of DuckDB type `kind` without blanks around it; an empty text is no value.
+
+    >>> clean("a", "DATE"), clean("a", "VARCHAR")
+    ('a', "nullif(trim(a), '')")
+    """
+    if kind == "VARCHAR":
+        return f"nullif(trim({value}), '')"
+    if kind == "JSON":
+        return f"nullif(trim({value} ->> '$'), '')"
+    return value
+
+
+def coded(value: str, mapped: ColumnMapping, tables: Dict[str, Dict[str, object]]) -> tuple[str, str]:
+    """Return a value after its code table, and the condition that the table lacks it."""
+    if mapped.codes is None:
+        return value, "false"
+    codes = tables[mapped.codes] if isinstance(mapped.codes, str) else mapped.codes
+    whens = " ".join(f"WHEN {literal(str(code))} THEN {literal(_text(meaning))}" for code, meaning in codes.items())
+    text = f"{value}::VARCHAR"
+    keep = f"ELSE {text} " if mapped.otherwise == "keep" else ""
+    listed = ", ".join(literal(str(code)) for code in codes)
+    lacking = f"({text} NOT IN ({listed}))" if mapped.otherwise == "invalid" else "false"
+    return f"(CASE {text} {whens} {keep}END)", f"coalesce({lacking}, false)"
+
+
+def _text(meaning: object) -> str:
+    return str(meaning).lower() if isinstance(meaning, bool) else str(meaning)
+
+
+def typed(value: str, kind: str, column: Column, formats: Formats) -> str:
+    """Return SQL for `value`, of DuckDB type `kind`, in the storage type of `column`; null where it cannot be read.
+
+    Money is rounded to cents, half away from zero; a number with a fraction is no `int`; local times are those of the
+    session's time zone, and become UTC; a date as a moment is its first instant.
+    """
+    text = kind in ("VARCHAR", "JSON")
+    number = _number(value, formats) if text else value
+    match column.dtype:
+        case "string":
+            return _as_text(value, kind)
+        case "money":
+            return f"TRY_CAST({number} AS DECIMAL(18, 2))"
+        case "float":
+            found = f"TRY_CAST({number} AS DOUBLE)"
+            return f"CASE WHEN isfinite({found}) THEN {found} END"
+        case "int":
+            exact = f"TRY_CAST({number} AS DECIMAL(38, 6))"
+            return f"CASE WHEN {exact} = trunc({exact}) THEN TRY_CAST({exact} AS BIGINT) END"
+        case "bool":
+            if not text:
+                value = f"{value}::VARCHAR"
+            lower = f"lower({value})"
+            return (
+                f"CASE WHEN {lower} IN ('true', 't', 'yes', 'y', '1') THEN true "
+                f"WHEN {lower} IN ('false', 'f', 'no', 'n', '0') THEN false END"
+            )
+        case "date":
+            return _between(_date(value, kind, formats))
+        case "timestamp":
+            return _between(_moment(value, kind, formats))
+    raise AssertionError(column.dtype)
+
+
+def _number(value: str, formats: Formats) -> str:
+    if formats.thousands:
+        value = f"replace({value}, {literal(formats.thousands)}, '')"
+    if formats.decimal != ".":  # a point is no digit sign there: '1.5' must not pass for one and a half
+        value = f"CASE WHEN NOT contains({value}, '.') THEN replace({value}, {literal(formats.decimal)}, '.') END"
+    return value
+
+
+def _as_text(value: str, kind: str) -> str:
+    if kind in ("DOUBLE", "FLOAT"):  # 17.0 as an id is the 17 of another source
+        whole = f"{value} = trunc({value}) AND abs({value}) < 1e15"
+        found = f"CASE WHEN {whole} THEN {value}::BIGINT::VARCHAR ELSE {value}::VARCHAR END"
+    elif kind.startswith("DECIMAL"):
+        found = f"CASE WHEN {value} = trunc({value}) THEN trunc({value})::HUGEINT::VARCHAR ELSE {value}::VARCHAR END"
+    else:
+        found = f"TRY_CAST({value} AS VARCHAR)" if kind != "VARCHAR" else value
+    return f"CASE WHEN length({value}) <= {TEXT_LENGTH} THEN {found} END" if kind == "VARCHAR" else found
+
+
+def _date(value: str, kind: str, formats: Formats) -> str:
+    if kind == "VARCHAR" and formats.dates:
+        return f"CAST(try_strptime({value}, {_list(formats.dates)}) AS DATE)"
+    if kind in _WHOLE or kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
+        return "NULL::DATE" if not formats.dates else (
+            f"CAST(try_strptime(TRY_CAST({value} AS BIGINT)::VARCHAR, {_list(formats.dates)}) AS DATE)"
+        )  # fmt: skip
+    return f"TRY_CAST({value} AS DATE)"
+
+
+def _moment(value: str, kind: str, formats: Formats) -> str:
+    if kind == "VARCHAR" and (formats.timestamps or formats.dates):
+        local = f"try_strptime({value}, {_list((*formats.timestamps, *formats.dates))})"
+        return f"CAST({local} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+    if kind in _WHOLE or kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
+        return "NULL::TIMESTAMP"
+    return f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+
+
+def _between(value: str) -> str:
+    return f"CASE WHEN ({value}) BETWEEN {FIRST_DATE} AND {LAST_DATE} THEN ({value}) END"
+
+
+def _list(formats: tuple[str, ...]) -> str:
+    return "[" + ", ".join(literal(form) for form in formats) + "]"
+
+
+def not_allowed(column: Column) -> str:
+    """Return the condition that a column holds a value beside those that there are."""
+    if not column.allowed:
+        return "false"
+    return f"coalesce({quoted(column.name)} NOT IN ({', '.join(literal(value) for value in column.allowed)}), false)"

@@ -1,0 +1,105 @@
+"""What a load did: kept with the generation that it made, and in the book's list of loads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from workbench.core.files import read_json, write_json
+
+KEPT_REJECTS = 20  # folders of rejected rows that a book keeps
+LOAD_FILE = "load.json"
+
+
+class TableLoad(BaseModel):
+    """Rows of one canonical table on their way in.
+
+    `rejected` and `emptied` count rows by reason; a row may have several. `rejected_rows` counts each row once.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rows_in: int
+    rejected_rows: int = 0
+    rejected: dict[str, int] = {}
+    emptied: dict[str, int] = {}
+    duplicates: int = 0
+    conflicts: int = 0
+    unchanged: int = 0
+    corrections: int = 0
+    rows_out: int = 0
+
+
+class SourceLoad(BaseModel):
+    """One source: its files with size and hash, its lines, those that hold no record, and what was mended."""
+
+    model_config = ConfigDict(frozen=True)
+
+    files: list[dict[str, Any]]
+    lines: int | None = None
+    rejected_lines: dict[str, int] = {}
+    repairs: list[str] = []
+
+
+class LoadRecord(BaseModel):
+    """One load of a book."""
+
+    model_config = ConfigDict(frozen=True)
+
+    load_id: str
+    book: str
+    mode: Literal["import", "append"]
+    status: Literal["done", "unchanged", "refused"]
+    delivered_at: datetime
+    seconds: float = 0.0
+    fingerprint: str = ""
+    generation: str = ""
+    reason: str = ""
+    sources: dict[str, SourceLoad] = {}
+    tables: dict[str, TableLoad] = {}
+    findings: dict[str, int] = {}
+    cursors: dict[str, str] = {}
+    rejects: str = ""  # folder under the book's own; empty where nothing was rejected
+
+    @property
+    def rejected_rows(self) -> int:
+        """Rows and lines that did not come in."""
+        return sum(table.rejected_rows for table in self.tables.values()) + sum(
+            sum(source.rejected_lines.values()) for source in self.sources.values()
+        )
+
+
+class LoadHistory(BaseModel):
+    """The loads whose rows a generation holds: an import, then appends."""
+
+    model_config = ConfigDict(frozen=True)
+
+    loads: list[LoadRecord] = []
+
+    @property
+    def fingerprints(self) -> set[str]:
+        """Fingerprints of the deliveries that are in already."""
+        return {load.fingerprint for load in self.loads}
+
+    @property
+    def cursors(self) -> dict[str, str]:
+        """Where REST resources go on from."""
+        return {name: cursor for load in self.loads for name, cursor in load.cursors.items()}
+
+
+def read_history(generation: Path) -> LoadHistory:
+    """Return the history of a generation; empty for one that no load made, such as a simulated one."""
+    return LoadHistory.model_validate(read_json(generation / LOAD_FILE) or {})
+
+
+def list_loads(home: Path) -> list[LoadRecord]:
+    """Return the loads of a book, oldest first: also those that were refused or changed nothing."""
+    return [LoadRecord.model_validate(read_json(path)) for path in sorted((home / "loads").glob("*.json"))]
+
+
+def write_record(home: Path, record: LoadRecord) -> None:
+    """Add a load to the book's list."""
+    write_json(home / "loads" / f"{record.load_id}.json", record.model_dump(mode="json"))

@@ -1,0 +1,254 @@
+"""Staging: each part of a mapping becomes typed rows in a scratch database, with the faults of each row in one number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from workbench.book.loading.expressions import Formats, clean, coded, failed, not_allowed, raw, raw_value, typed
+from workbench.book.mapping import ColumnMapping, Mapping, Part
+from workbench.book.schema import TABLES, Column, TableSchema
+from workbench.book.sources.files import FILE_COLUMN, Opened, first_line, literal, quoted
+from workbench.core.errors import BookError, ParameterError, nearest
+
+SQL_TYPES = {
+    "string": "VARCHAR", "date": "DATE", "timestamp": "TIMESTAMP", "money": "DECIMAL(18, 2)", "float": "DOUBLE",
+    "int": "BIGINT", "bool": "BOOLEAN",
+}  # fmt: skip
+KNOWN_AT = Column("known_at", "timestamp", "key", required=True)
+CURRENCY = "_currency"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way in which a row can be wrong: its bit in `_fault`, and whether the row is rejected or the value left empty."""
+
+    bit: int
+    column: str
+    what: str
+    fatal: bool
+
+
+@dataclass(frozen=True)
+class StagedPart:
+    """A part whose SQL is ready: `query` gives the canonical columns and `_fault`; `with_row` also the source row."""
+
+    table: str
+    number: int
+    source: str
+    zone: str
+    query: str
+    with_row: str
+    faults: tuple[Fault, ...]
+
+    @property
+    def fatal(self) -> int:
+        """All bits that reject a row."""
+        return sum(fault.bit for fault in self.faults if fault.fatal)
+
+
+def stage_name(table: str) -> str:
+    """Return the name of the scratch table that holds the staged rows of a canonical table."""
+    return f"_stage_{table}"
+
+
+def prepare_part(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: Mapping,
+    table: str,
+    number: int,
+    *,
+    opened: dict[str, Opened],
+) -> StagedPart:
+    """Check every expression of a part against the source's columns, and build its SQL. Reads no row.
+
+    Raises
+    ------
+    ParameterError
+        If an expression names an unknown column (the nearest is named), or is no SQL.
+    """
+    part = mapping.tables[table][number]
+    schema = TABLES[table]
+    where = f"tables.{table}" + (f"[{number}]" if len(mapping.tables[table]) > 1 else "")
+    mapped = _mapped(schema, part)
+    source = mapping.sources.get(part.source)
+    origin = _origin(part, mapped)
+    kinds = {}
+    for name, column in mapped.items():
+        kinds[name] = _kind(connection, column.sql, origin, where=f"{where}.{name}")
+    for condition, what in ((part.where, "where"), *((join, f"joins.{name}") for name, join in part.joins.items())):
+        if condition:
+            _kind(connection, f"({condition})::BOOLEAN", origin, where=f"{where}.{what}")
+    return _assemble(mapping, table, number, part, mapped, kinds, origin, Formats.of(source), opened.get(part.source))
+
+
+def stage(connection: duckdb.DuckDBPyConnection, part: StagedPart) -> None:
+    """Read a part's source into the scratch table.
+
+    Raises
+    ------
+    BookError
+        If the source cannot be read to its end, or the filter cannot be evaluated.
+    """
+    connection.execute(f"SET TimeZone = {literal(part.zone)}")
+    select = f"SELECT *, {part.number}::UTINYINT AS _part FROM ({part.query})"
+    name = stage_name(part.table)
+    verb = f"CREATE TABLE {name} AS" if part.number == 0 else f"INSERT INTO {name}"
+    try:
+        connection.execute(f"{verb} {select}")
+    except duckdb.OutOfMemoryException as error:
+        raise BookError(
+            f"tables.{part.table}: not enough memory: {first_line(error)}. Raise memory in params/workbench.yaml."
+        ) from None
+    except duckdb.Error as error:
+        raise BookError(
+            f"tables.{part.table}: source {part.source!r} cannot be read: {first_line(error)}. Deliver it again, or mend "
+            "the mapping's format, joins or filter."
+        ) from None
+
+
+def _mapped(schema: TableSchema, part: Part) -> dict[str, ColumnMapping]:
+    mapped = dict(part.columns)
+    if part.known_at is not None:
+        mapped["known_at"] = ColumnMapping(sql=part.known_at)
+    elif schema.occurred is not None:
+        mapped["known_at"] = part.columns[schema.occurred]
+    if part.currency is not None:
+        mapped[CURRENCY] = ColumnMapping(sql=part.currency)
+    return mapped
+
+
+def _origin(part: Part, mapped: dict[str, ColumnMapping]) -> str:
+    origin = quoted(part.source)
+    for name, condition in part.joins.items():
+        origin += f" LEFT JOIN {quoted(name)} ON ({condition})"
+    if any(re.search(r"\bdelivered_at\b", column.sql) for column in mapped.values()):
+        origin += " CROSS JOIN _delivery"
+    return origin
+
+
+def _kind(connection: duckdb.DuckDBPyConnection, expression: str, origin: str, *, where: str) -> str:
+    """Return the DuckDB type of an expression over `origin`, which binds it without reading."""
+    try:
+        found: str = connection.execute(f"DESCRIBE SELECT {expression} AS x FROM {origin}").fetchall()[0][1]
+    except duckdb.Error as error:
+        raise ParameterError(f"{where}: {expression}: {_explained(connection, error, origin)}") from None
+    return found
+
+
+def _explained(connection: duckdb.DuckDBPyConnection, error: duckdb.Error, origin: str) -> str:
+    text = str(error)
+    match = re.search(r'Referenced column "([^"]+)" not found|does not have a column named "([^"]+)"', text)
+    if match is None:
+        return re.sub(r"^\w+ Error: ", "", first_line(error)) + "."
+    name = match.group(1) or match.group(2)
+    try:
+        columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()]
+    except duckdb.Error:
+        columns = []
+    columns = [column for column in dict.fromkeys(columns) if column != FILE_COLUMN]
+    return f"unknown column {name!r}.{nearest(name, columns)} The source has: {', '.join(columns)}."
+
+
+def _assemble(
+    mapping: Mapping,
+    table: str,
+    number: int,
+    part: Part,
+    mapped: dict[str, ColumnMapping],
+    kinds: dict[str, str],
+    origin: str,
+    formats: Formats,
+    opened: Opened | None,
+) -> StagedPart:
+    columns = {column.name: column for column in (*TABLES[table].columns, KNOWN_AT)}
+    columns |= {CURRENCY: Column(CURRENCY, "string")} if part.currency else {}
+    raws, cleans, types, tests = [], [], [], []
+    faults: list[Fault] = []
+
+    def fault(column: str, what: str, condition: str, *, fatal: bool) -> None:
+        faults.append(Fault(1 << len(faults), column, what, fatal))
+        tests.append(f"CASE WHEN {condition} THEN {faults[-1].bit} ELSE 0 END")
+
+    outs = []
+    for name, column in columns.items():
+        out, one = quoted(name), f"_{name}"
+        if name not in mapped:
+            outs.append(f"NULL::{SQL_TYPES[column.dtype]} AS {out}")
+            continue
+        sql, kind = mapped[name].sql, kinds[name]
+        raws.append(f"{raw(sql)} AS {one}")
+        value, lacking = coded(clean(raw_value(sql, one), kind), mapped[name], mapping.codes)
+        text = "VARCHAR" if mapped[name].codes is not None else kind
+        cleans.append(f"{value} AS {one}, {failed(sql, one)} AS {one}_failed, {lacking} AS {one}_code")
+        types.append(f"{typed(one, text, column, Formats() if mapped[name].codes is not None else formats)} AS {out}")
+        types += [f"{one} IS NOT NULL AS {one}_given", f"{one}_failed", f"{one}_code"]
+        unreadable = f"({one}_failed OR {one}_code OR ({one}_given AND {out} IS NULL))"
+        fault(name, f"{name}: cannot be read as {column.dtype}", unreadable, fatal=column.required)
+        if column.required:
+            fault(name, f"{name} is missing", f"({out} IS NULL AND NOT {unreadable})", fatal=True)
+        if column.allowed:
+            words = f"{name}: not one of {', '.join(column.allowed)}"
+            fault(name, words, not_allowed(column), fatal=column.required)
+        if name == CURRENCY:
+            fault(
+                name,
+                f"currency is not {mapping.currency}",
+                f"({out} IS DISTINCT FROM {literal(mapping.currency)})",
+                fatal=True,
+            )
+            continue
+        blanked = f"CASE WHEN {not_allowed(column)} THEN NULL ELSE {out} END" if column.allowed else out
+        outs.append(f"{blanked} AS {out}")
+    filtered = f" WHERE {part.where}" if part.where else ""
+
+    def layers(extra: str = "") -> str:
+        keep = ", _row, _from" if extra else ""
+        first = f"SELECT {', '.join(raws)}{extra} FROM {origin}{filtered}"
+        second = f"SELECT {', '.join(cleans)}{keep} FROM ({first})"
+        third = f"SELECT {', '.join(types)}{keep} FROM ({second})"
+        return f"SELECT {', '.join(outs)}, ({' + '.join(tests)})::BIGINT AS _fault{keep} FROM ({third})"
+
+    name = quoted(part.source)
+    file = f"{name}.{FILE_COLUMN}" if opened is not None and opened.has_file_column else "NULL::VARCHAR"
+    zone = mapping.sources[part.source].time_zone if part.source in mapping.sources else None
+    return StagedPart(
+        table, number, part.source, zone or mapping.time_zone, layers(), layers(f", {name} AS _row, {file} AS _from"),
+        tuple(faults),
+    )  # fmt: skip
+
+
+def fault_counts(connection: duckdb.DuckDBPyConnection, part: StagedPart) -> tuple[int, int, dict[Fault, int]]:
+    """Return how many rows a part has, how many of them are rejected, and how many have each fault."""
+    sums = ", ".join(f"count_if(_fault & {fault.bit} <> 0)" for fault in part.faults)
+    row = connection.execute(
+        f"SELECT count(*), count_if(_fault & {part.fatal} <> 0), {sums} FROM {stage_name(part.table)} "
+        f"WHERE _part = {part.number}"
+    ).fetchall()[0]
+    return row[0], row[1], {fault: count for fault, count in zip(part.faults, row[2:], strict=True) if count}
+
+
+def write_rejects(connection: duckdb.DuckDBPyConnection, part: StagedPart, out: Path) -> None:
+    """Write the rows with a fault as CSV: table, source, file, action, reasons, and the source's row as JSON.
+
+    Values stand within the JSON alone, so that no cell can be a formula. The file holds what the source held, private
+    columns too: it stays in the book's folder.
+    """
+    reasons = ", ".join(f"CASE WHEN _fault & {fault.bit} <> 0 THEN {literal(fault.what)} END" for fault in part.faults)
+    connection.execute(f"SET TimeZone = {literal(part.zone)}")
+    connection.execute(
+        f"COPY (SELECT {literal(part.table)} AS canonical_table, {literal(part.source)} AS source, "
+        f"parse_filename(_from) AS file, "
+        f"CASE WHEN _fault & {part.fatal} <> 0 THEN 'rejected' ELSE 'value left empty' END AS action, "
+        f"concat_ws('; ', {reasons}) AS reasons, to_json(_row) AS source_row FROM ({part.with_row}) WHERE _fault <> 0) "
+        f"TO {literal(str(out))} (HEADER, DELIMITER ',')"
+    )
+
+
+def known_columns(table: str) -> Iterable[str]:
+    """Return the canonical columns of a table, and `known_at`, in storage order."""
+    return (*(column.name for column in TABLES[table].columns), "known_at")
