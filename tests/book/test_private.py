@@ -6,11 +6,14 @@ import hashlib
 import multiprocessing
 import re
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
+from workbench.book.access import masked, read_rows
 from workbench.book.book import Book
 from workbench.book.private import create_key, key_file, keyed_hash, load_key, pseudonym
 from workbench.book.schema import TABLES
@@ -103,6 +106,21 @@ def test_display_hides_what_is_private_and_shows_the_rest_of_today(small_book: B
     assert all(rows[name].null_count == len(rows) for name in PRIVATE["customers"])
     shown = small_book.customers_now(as_of=small_book.last_month_end, private=True).to_pyarrow()
     assert all(shown[name].null_count == 0 for name in PRIVATE["customers"])
+
+
+def test_a_mapping_adds_private_columns_and_takes_none_away(make_book: Callable[..., Book]) -> None:
+    people = pd.DataFrame({"customer_id": ["C1"], "birth_date": date(1980, 2, 29), "name": "Greta Juniper"})
+    loans = pd.DataFrame({"loan_id": ["L1"], "customer_id": "C1", "opened_on": date(2024, 1, 10)})
+    roles = {"customers": {"birth_date": "private", "name": "feature", "customer_id": "private"}}
+    book = make_book({"customers": people, "loans": loans}, roles=roles)
+    assert book.private_columns("customers") == ["birth_date", *PRIVATE["customers"]]
+    assert book.private_columns("loans") == []
+    rows = book.as_known("customers", as_of=date(2024, 6, 30)).to_pyarrow()
+    assert rows.select(["customer_id", "birth_date", "name"]).to_pylist() == [
+        {"customer_id": "C1", "birth_date": None, "name": None}  # a key joins tables and is no name
+    ]
+    shown = masked(read_rows(book, "customers", as_of=date(2024, 6, 30)), ["birth_date"], key=KEY)
+    assert shown["birth_date"].to_pylist() == of(["1980-02-29"], "birth_date")
 
 
 def test_access_alone_asks_for_private_values() -> None:

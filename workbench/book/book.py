@@ -151,8 +151,10 @@ class Book:
         return seen.mutate(**{name: ibis.null().cast(seen[name].type()) for name in hidden}) if hidden else seen
 
     def private_columns(self, table: str) -> list[str]:
-        """Return the columns of `table` that identify a person, in their order."""
-        return [column.name for column in TABLES[table].columns if column.role == "private"]
+        """Return the columns of `table` that identify a person, in their order: the contract's, and those a mapping adds."""
+        roles, key = self.manifest.facts.roles.get(table, {}), TABLES[table].key
+        named = {name for name, role in roles.items() if role == "private" and name not in key}
+        return [column.name for column in TABLES[table].columns if column.role == "private" or column.name in named]
 
     def versions(self, table: str, *, as_of: date) -> ibis.Table:
         """Return every version of every row that was known by the end of `as_of`, with `known_at`: for checks alone.
