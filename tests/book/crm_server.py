@@ -51,6 +51,7 @@ class Crm:
     loop: bool = False
     links_to: str = ""
     moved: bool = False
+    echoes: bool = False  # the next link repeats the credentials
     asked: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
     issued: list[str] = field(default_factory=list)
     served: int = 0
@@ -139,6 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._allowed(query):
             self._send(401, {"error": "token refused", "you_sent": [self.path, self.headers.get("Authorization")]})
             return
+        if crm.echoes:
+            query["echo"] = self.headers.get("Authorization", "")
         body, following = crm.page(query)
         link = {"Link": f'<{LIST}?{following}>; rel="next"'} if following and crm.style == "header_link" else {}
         self._send(200, body, link, cut=fault.cut if fault else "")

@@ -155,7 +155,7 @@ def _session(source: RestSource, traffic: Traffic) -> Session:
         response, wait = _response(state), state.upcoming_sleep
         met = f"status {response.status_code}" if response is not None else "no whole answer"
         traffic.retries += 1
-        traffic.progress(f"{traffic.what}: {met}; retry {state.attempt_number} of {source.max_retries} in {wait:.1f} s")
+        traffic.progress(f"{traffic.what}: {met}; retry {state.attempt_number} of {source.max_retries} in {wait:.2f} s")
 
     retrying.stop = stop_any(retrying.stop, waits_too_long)
     retrying.before_sleep = count
