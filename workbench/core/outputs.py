@@ -56,11 +56,11 @@ class Outputs:
         return None if folder is None else read_json(folder / "summary.json") or {}
 
     def _stage(self, notebook: str) -> Path | None:
-        subject = {"book": self.book, "sample": self.sample, "as_of": self.as_of}
-        by_hand = _interactive(self.workspace, notebook, **subject)
+        book, sample, as_of = self.book, self.sample, self.as_of
+        by_hand = _interactive(self.workspace, notebook, book=book, sample=sample, as_of=as_of)
         if self.interactive and (read_json(by_hand / "summary.json") or {}).get("generation") == self.generation:
             return by_hand
-        return current_run(self.workspace, notebook, **subject, generation=self.generation)
+        return current_run(self.workspace, notebook, book=book, sample=sample, as_of=as_of, generation=self.generation)
 
 
 def open_outputs(

@@ -24,7 +24,7 @@ from workbench.models.sample_description import (
     column_roles,
     read_description,
 )
-from workbench.models.table_file import read_table
+from workbench.models.table_file import TableLayout, read_table
 
 OWN_COLUMNS = ("customer_id", "as_of", "outcome", "bad", "sample_weight", "held_out", "part")
 
@@ -57,6 +57,12 @@ class TableSample:
     def target(self) -> dict[str, Any]:
         """What bad means, as plain data; the window is 'unknown' where nobody knows it."""
         return self.description.target.model_dump(mode="json")
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How the table was read, as plain data: a scorecard keeps it, so that rows to be scored are read alike."""
+        layout = self.description.model_dump(mode="json", include=set(TableLayout.model_fields))
+        return {"id": self.description.id, "layout": layout}
 
     @property
     def definition(self) -> str:

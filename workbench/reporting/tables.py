@@ -34,19 +34,22 @@ def grade_migration(now: pd.Series, before: pd.Series, grades: Sequence[str]) ->
     return counts.rename_axis("previous").reset_index().rename_axis(columns=None)
 
 
-def score_bands(score: pd.Series, bad: pd.Series, *, width: int = 20) -> pd.DataFrame:
-    """Return counts of good and bad by score band: score_low, score_high, good, bad."""
+def score_bands(score: pd.Series, bad: pd.Series, *, width: int = 20, weights: pd.Series | None = None) -> pd.DataFrame:
+    """Return counts (or sums of weights) of good and bad by score band: score_low, score_high, good, bad."""
     low = np.floor(score / width) * width
-    counts = pd.crosstab(low, bad.astype(bool)).reindex(columns=[False, True], fill_value=0)
+    weight = pd.Series(1, index=score.index) if weights is None else weights
+    counts = pd.crosstab(low, bad.astype(bool), values=weight, aggfunc="sum")
+    counts = counts.reindex(columns=[False, True]).fillna(0)
     return pd.DataFrame(
         {"score_low": counts.index, "score_high": counts.index + width, "good": counts[False], "bad": counts[True]}
     ).reset_index(drop=True)
 
 
-def roc_points(score: pd.Series, bad: pd.Series) -> pd.DataFrame:
+def roc_points(score: pd.Series, bad: pd.Series, *, weights: pd.Series | None = None) -> pd.DataFrame:
     """Return the ROC curve and the two cumulative shares: score, fpr, tpr, cum_good, cum_bad, the riskiest first."""
-    rows = pd.DataFrame({"score": score.to_numpy(), "bad": bad.to_numpy(dtype=int)})
-    counts = rows.groupby("score", as_index=False).agg(bads=("bad", "sum"), rows=("bad", "size"))
+    weight = np.ones(len(score)) if weights is None else weights.to_numpy(dtype=np.float64)
+    rows = pd.DataFrame({"score": score.to_numpy(), "bad": bad.to_numpy(dtype=int) * weight, "weight": weight})
+    counts = rows.groupby("score", as_index=False).agg(bads=("bad", "sum"), rows=("weight", "sum"))
     counts["goods"] = counts["rows"] - counts["bads"]
     tpr = counts["bads"].cumsum() / counts["bads"].sum()
     fpr = counts["goods"].cumsum() / counts["goods"].sum()
