@@ -229,7 +229,7 @@ def fault_counts(connection: duckdb.DuckDBPyConnection, part: StagedPart) -> tup
         f"SELECT count(*), count_if(_fault & {part.fatal} <> 0), {sums} FROM {stage_name(part.table)} "
         f"WHERE _part = {part.number}"
     ).fetchall()[0]
-    return row[0], row[1], {fault: count for fault, count in zip(part.faults, row[2:], strict=True) if count}
+    return row[0], row[1] or 0, {fault: count for fault, count in zip(part.faults, row[2:], strict=True) if count}
 
 
 def write_rejects(connection: duckdb.DuckDBPyConnection, part: StagedPart, out: Path) -> None:
