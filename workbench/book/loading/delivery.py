@@ -42,6 +42,7 @@ def open_delivery(
     staging: Path,
     delivered_at: datetime,
     cursors: dict[str, str],
+    structures: dict[str, str],
     progress: Callable[[str], None],
 ) -> Delivery:
     """Open every source and create every view of a mapping.
@@ -52,6 +53,8 @@ def open_delivery(
         Folder or address of the delivery in place of the mapping's `from`.
     cursors
         Where REST resources with `since` go on from; empty for a load from the beginning.
+    structures
+        Of JSON sources in earlier loads of the same book: what a small delivery lacks is null, not unknown.
 
     Raises
     ------
@@ -67,7 +70,19 @@ def open_delivery(
         progress(f"source {name}")
         inner = source if source.unpivot is None else source.model_copy(update={"unpivot": None})
         target = name if source.unpivot is None else f"{name}__wide"
-        opened = _open(connection, target, inner, workspace, place, staging, cursors.get(name), delivery, name)
+        opened = _open(
+            connection,
+            target,
+            name,
+            inner,
+            workspace=workspace,
+            place=place,
+            staging=staging,
+            delivery=delivery,
+            since=cursors.get(name),
+            known=structures.get(name, ""),
+            progress=progress,
+        )
         delivery.opened[name] = opened
         if source.unpivot is not None:
             _unpivot(connection, name, target, source.unpivot, opened)
@@ -81,46 +96,52 @@ def open_delivery(
 
 def _open(
     connection: duckdb.DuckDBPyConnection,
-    target: str,
+    view: str,
+    name: str,
     source: Source,
+    *,
     workspace: Workspace,
     place: str,
     staging: Path,
-    since: str | None,
     delivery: Delivery,
-    name: str,
+    since: str | None,
+    known: str,
+    progress: Callable[[str], None],
 ) -> Opened:
+    """Make the source `name` the view `view`, fetching it first where it lies elsewhere."""
     if source.files is not None:
-        return open_files(connection, target, source, base=(workspace.root / place).resolve(), staging=staging)
-    opened = Opened(target)
+        base = (workspace.root / place).resolve()
+        return open_files(connection, view, source, base=base, staging=staging, known=known)
+    opened = Opened(view)
     if source.sql is not None:
         from workbench.book.sources.sql import fetch_sql
 
-        path = staging / f"{name}.parquet"
-        fetch_sql(source.sql, out=path, root=workspace.root, environment=os.environ)
-        connection.execute(f"CREATE VIEW {quoted(target)} AS SELECT * FROM read_parquet({literal(str(path))})")
-        _note_file(opened, path, "sql")
-        return opened
-    if source.rest is None:
-        raise ParameterError(f"sources.{name}: expected files, sql or rest.")
-    from workbench.book.sources.rest import fetch_rest
+        table = staging / f"{name}.parquet"
+        fetch_sql(source.sql, out=table, root=workspace.root, environment=os.environ)
+        connection.execute(f"CREATE VIEW {quoted(view)} AS SELECT * FROM read_parquet({literal(str(table))})")
+        _note_file(opened, table, "sql")
+    elif source.rest is not None:
+        from workbench.book.sources.rest import fetch_rest
 
-    path = staging / f"{name}.jsonl"
-    resource = source.rest
-    if "{from}" in resource.url:
-        resource = resource.model_copy(update={"url": resource.url.replace("{from}", place.rstrip("/"))})
-    facts = fetch_rest(
-        resource, out=path, root=workspace.root, environment=os.environ, progress=lambda _text: None, since=since
-    )
-    if facts.cursor is not None:
-        delivery.cursors[name] = facts.cursor
-    if facts.changed_between_pages:
-        opened.repairs.append(f"{facts.changed_between_pages} records changed between pages: the newest was kept")
-    if facts.duplicates:
-        opened.repairs.append(f"{facts.duplicates} records came twice: kept once")
-    opened.lines = facts.rows
-    _note_file(opened, path, "rest")
-    open_json_lines(connection, opened, [path])
+        resource = source.rest
+        if "{from}" in resource.url:
+            resource = resource.model_copy(update={"url": resource.url.replace("{from}", place.rstrip("/"))})
+        lines = staging / f"{name}.jsonl"
+        facts = fetch_rest(
+            resource, out=lines, root=workspace.root, environment=os.environ, progress=progress, since=since
+        )
+        if facts.cursor is not None:
+            delivery.cursors[name] = facts.cursor
+        told = (
+            (facts.changed_between_pages, "records changed between pages: the newest was kept"),
+            (facts.duplicates, "records came twice: kept once"),
+            (facts.retries, "requests were tried again"),
+            (facts.rereads, "times the list was read anew, as records moved between pages"),
+        )
+        opened.repairs += [f"{count:,} {what}" for count, what in told if count]
+        opened.lines = facts.rows
+        _note_file(opened, lines, "rest")
+        open_json_lines(connection, opened, [lines], known=known)
     return opened
 
 

@@ -44,7 +44,10 @@ class Formats:
         """Return the formats of a source; a view has none of its own, its values are read as ISO."""
         if source is None:
             return cls()
-        return cls(source.decimal, source.thousands, tuple(source.dates), tuple(source.timestamps))
+        dates, timestamps = tuple(source.dates), tuple(source.timestamps)
+        if source.is_excel and (dates or timestamps):  # cells that are dates come in ISO form
+            dates, timestamps = (*dates, "%Y-%m-%d"), (*timestamps, "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")
+        return cls(source.decimal, source.thousands, dates, timestamps)
 
 
 def raw(expression: str) -> str:
@@ -151,7 +154,7 @@ def _as_text(value: str, kind: str) -> str:
 
 def _date(value: str, kind: str, formats: Formats) -> str:
     if kind == "VARCHAR" and formats.dates:
-        return f"CAST(try_strptime({value}, {_list(formats.dates)}) AS DATE)"
+        return f"CAST(try_strptime({value}, {_list((*formats.dates, *formats.timestamps))}) AS DATE)"
     if kind in _WHOLE or kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
         return "NULL::DATE" if not formats.dates else (
             f"CAST(try_strptime(TRY_CAST({value} AS BIGINT)::VARCHAR, {_list(formats.dates)}) AS DATE)"

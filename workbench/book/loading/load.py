@@ -172,6 +172,7 @@ class _Load:
             staging=self.scratch,
             delivered_at=self.record.delivered_at,
             cursors=history.cursors if appending else {},
+            structures=history.structures if appending else {},
             progress=self.progress,
         )
         self.note(fingerprint=self._fingerprint(delivery), cursors=delivery.cursors)
@@ -228,7 +229,11 @@ class _Load:
             if lines:
                 write_lines([vars(line) for line in lines], self.rejects / f"{name}.lines.jsonl")
             sources[name] = SourceLoad(
-                files=opened.files, lines=opened.lines, rejected_lines=dict(reasons), repairs=opened.repairs
+                files=opened.files,
+                lines=opened.lines,
+                structure=opened.structure,
+                rejected_lines=dict(reasons),
+                repairs=opened.repairs,
             )
         for table in self.mapping.tables:
             rows = rejected = 0

@@ -40,6 +40,7 @@ class SourceLoad(BaseModel):
 
     files: list[dict[str, Any]]
     lines: int | None = None
+    structure: str = ""  # of JSON objects
     rejected_lines: dict[str, int] = {}
     repairs: list[str] = []
 
@@ -88,6 +89,13 @@ class LoadHistory(BaseModel):
     def cursors(self) -> dict[str, str]:
         """Where REST resources go on from."""
         return {name: cursor for load in self.loads for name, cursor in load.cursors.items()}
+
+    @property
+    def structures(self) -> dict[str, str]:
+        """The latest structure of each JSON source."""
+        return {
+            name: source.structure for load in self.loads for name, source in load.sources.items() if source.structure
+        }
 
 
 def read_history(generation: Path) -> LoadHistory:

@@ -77,6 +77,7 @@ def prepare_part(
     mapped = _mapped(schema, part)
     source = mapping.sources.get(part.source)
     origin = _origin(part, mapped)
+    mapped = _named_columns(connection, mapped, origin)
     kinds = {}
     for name, column in mapped.items():
         kinds[name] = _kind(connection, column.sql, origin, where=f"{where}.{name}")
@@ -120,6 +121,22 @@ def _mapped(schema: TableSchema, part: Part) -> dict[str, ColumnMapping]:
     if part.currency is not None:
         mapped[CURRENCY] = ColumnMapping(sql=part.currency)
     return mapped
+
+
+def _named_columns(
+    connection: duckdb.DuckDBPyConnection, mapped: dict[str, ColumnMapping], origin: str
+) -> dict[str, ColumnMapping]:
+    """Quote expressions that are just the name of a column, whatever signs or reserved words the name holds."""
+    try:
+        rows = connection.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()
+    except duckdb.Error:
+        return mapped  # a join that does not bind; told where it is checked
+    names = [row[0] for row in rows if not row[0].isdigit()]
+    plain = {name: quoted(name) for name in names if names.count(name) == 1}
+    return {
+        name: column.model_copy(update={"sql": plain.get(column.sql.strip(), column.sql)})
+        for name, column in mapped.items()
+    }
 
 
 def _origin(part: Part, mapped: dict[str, ColumnMapping]) -> str:

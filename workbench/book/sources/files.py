@@ -6,11 +6,12 @@ import csv
 import glob
 import hashlib
 import io
+import json
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class Opened:
     repairs: list[str] = field(default_factory=list)
     rejected: list[RejectedLine] = field(default_factory=list)
     has_file_column: bool = False
+    structure: str = ""  # of JSON objects
 
     @property
     def rejects_table(self) -> str:
@@ -75,7 +77,7 @@ def find_files(patterns: Sequence[str], base: Path, *, what: str) -> list[Path]:
 
 
 def open_files(
-    connection: duckdb.DuckDBPyConnection, name: str, source: Source, *, base: Path, staging: Path
+    connection: duckdb.DuckDBPyConnection, name: str, source: Source, *, base: Path, staging: Path, known: str = ""
 ) -> Opened:
     """Make the files of a source the view `name`, all columns as the files hold them.
 
@@ -96,8 +98,10 @@ def open_files(
         opened.files = [_file_facts(path) for path in paths]
         plain = source.model_copy(update={"delimiter": ",", "quote": '"', "encoding": "utf-8", "header": True})
         _csv(connection, opened, texts, plain, staging)
-    elif kind in ("csv", "jsonl"):
-        (_csv if kind == "csv" else _jsonl)(connection, opened, paths, source, staging)
+    elif kind == "csv":
+        _csv(connection, opened, paths, source, staging)
+    elif kind == "jsonl":
+        _jsonl(connection, opened, paths, source, staging, known)
     else:
         raise ParameterError(
             f"sources.{name}: {paths[0].name}: the ending says no format; add format: csv, parquet, excel or jsonl."
@@ -155,40 +159,59 @@ def _csv(
 
 
 def _jsonl(
-    connection: duckdb.DuckDBPyConnection, opened: Opened, paths: list[Path], source: Source, staging: Path
+    connection: duckdb.DuckDBPyConnection, opened: Opened, paths: list[Path], source: Source, staging: Path, known: str
 ) -> None:
     cleaned, opened.lines = [], 0
     for number, path in enumerate(paths):
         facts, clean = _looked_through(opened, path, source, staging / f"{opened.name}-{number}.txt")
         cleaned.append(clean)
         opened.lines += facts.lines
-    open_json_lines(connection, opened, cleaned)
+    open_json_lines(connection, opened, cleaned, known=known)
 
 
-def open_json_lines(connection: duckdb.DuckDBPyConnection, opened: Opened, paths: Sequence[Path]) -> None:
-    """Make files of one JSON object a line the view of a source; lines that are no object are noted as rejected."""
+def open_json_lines(
+    connection: duckdb.DuckDBPyConnection, opened: Opened, paths: Sequence[Path], *, known: str = ""
+) -> None:
+    """Make files of one JSON object a line the view of a source; lines that are no object are noted as rejected.
+
+    `known` is the structure that an earlier delivery had: what this one happens to lack is null.
+    """
     listed = ", ".join(literal(str(path)) for path in paths)
     lines = (
         f"read_csv([{listed}], columns = {{'line': 'VARCHAR'}}, auto_detect = false, header = false, delim = '\x01', "
         f"quote = '', escape = '', new_line = '\\n', {_rejects(opened)}, filename = '{FILE_COLUMN}')"
     )
-    good = "json_valid(line) AND json_type(line) = 'OBJECT'"
+    good = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"  # AND would evaluate both
     bad = connection.execute(
-        f"SELECT {FILE_COLUMN}, line[:{EXCERPT}] FROM {lines} WHERE line IS NOT NULL AND NOT coalesce({good}, false)"
+        f"SELECT {FILE_COLUMN}, line[:{EXCERPT}] FROM {lines} WHERE line IS NOT NULL AND NOT {good}"
     ).fetchall()
     opened.rejected += [RejectedLine(Path(file).name, 0, "is no JSON object", text) for file, text in bad]
     if opened.lines is not None:
         blank = connection.execute(f"SELECT count(*) FROM {lines} WHERE line IS NULL").fetchall()[0][0]
         opened.lines -= blank
-    structure = connection.execute(
-        f"SELECT json_group_structure(line::JSON)::VARCHAR FROM {lines} WHERE {good}"
+    line = f"CASE WHEN {good} THEN line END" if bad else "line"  # a filter may be evaluated after what it guards
+    found = connection.execute(
+        f"SELECT json_group_structure(({line})::JSON)::VARCHAR FROM {lines} WHERE {good}"
     ).fetchall()[0][0]
-    if structure is None:
+    if found is None and not known:
         raise BookError(f"sources.{opened.name}: no line of {', '.join(path.name for path in paths)} is a JSON object.")
+    opened.structure = json.dumps(_merged(json.loads(known or "{}"), json.loads(found or "{}")))
     connection.execute(
         f"CREATE VIEW {quoted(opened.name)} AS "
-        f"SELECT unnest(from_json(line, {literal(structure)})) FROM {lines} WHERE {good}"
+        f"SELECT unnest(from_json({line}, {literal(opened.structure)})) FROM {lines} WHERE {good}"
     )
+
+
+def _merged(known: Any, found: Any) -> Any:
+    """Return the JSON structure with all members of both; where they differ, the one that is found now."""
+    if isinstance(known, dict) and isinstance(found, dict):
+        return {name: _merged(known.get(name), found.get(name)) for name in {**known, **found}}
+    kept = known if found in (None, "NULL") else found
+    if isinstance(kept, list):
+        return [_merged(None, kept[0])]
+    if isinstance(kept, dict):
+        return {name: _merged(None, value) for name, value in kept.items()}
+    return "VARCHAR" if kept in (None, "NULL") else kept
 
 
 def _rejects(opened: Opened) -> str:
@@ -286,11 +309,8 @@ def _rows(sheet: Any, path: Path) -> Iterator[tuple[Any, ...]]:
 def _cell(value: Any, source: Source) -> str:
     if value is None:
         return ""
-    if isinstance(value, datetime):
-        form = (source.timestamps or source.dates or [""])[0]
-        return value.strftime(form) if form else value.isoformat(sep=" ")
-    if isinstance(value, date):
-        return value.strftime(source.dates[0]) if source.dates else value.isoformat()
+    if isinstance(value, datetime):  # a cell that shows a date alone is a midnight here
+        return value.date().isoformat() if value.time() == time() else value.isoformat(sep=" ")
     if isinstance(value, float):
         text = str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
         return text.replace(".", source.decimal)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from dlt.common import jsonpath
 from dlt.common.configuration.specs import RuntimeConfiguration
 from dlt.sources.helpers.requests import Client
-from dlt.sources.helpers.rest_client import RESTClient
+from dlt.sources.helpers.rest_client.client import RESTClient
 from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError, ConnectionError, SSLError, Timeout  # noqa: A004
@@ -111,7 +111,7 @@ class _GuardedAdapter(HTTPAdapter):
         super().__init__()
         self._source, self._traffic, self._last = source, traffic, float("-inf")
 
-    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         token_url = self._source.auth.token_url if self._source.auth else ""
         to_token = bool(token_url) and request.method == "POST" and request.url == token_url
         if not to_token and (request.method != "GET" or origin(request.url) != origin(self._source.url)):
@@ -157,7 +157,7 @@ def _session(source: RestSource, traffic: Traffic) -> Session:
         traffic.retries += 1
         traffic.progress(f"{traffic.what}: {met}; retry {state.attempt_number} of {source.max_retries} in {wait:.2f} s")
 
-    retrying.stop = stop_any(retrying.stop, waits_too_long)
+    retrying.stop = stop_any(retrying.stop, waits_too_long)  # type: ignore[arg-type]
     retrying.before_sleep = count
     return session
 
