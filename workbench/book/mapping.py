@@ -63,6 +63,12 @@ class Source(_Strict):
     time_zone: str | None = None  # of its local times; the book's where it is not given
     unpivot: Unpivot | None = None
 
+    @property
+    def is_excel(self) -> bool:
+        """Whether its files are Excel's."""
+        ending = Path((self.files or [""])[0]).suffix.lower()
+        return (self.format or FORMATS.get(ending)) == "excel"
+
     @model_validator(mode="after")
     def _one_kind(self) -> Source:
         given = [name for name in ("files", "sql", "rest") if getattr(self, name) is not None]
