@@ -125,11 +125,7 @@ _TABLES = (
             _key("customer_id"),
             Column("product", "string"),
             Column("opened_on", "date", required=True),
-            Column(
-                "principal",
-                "money",
-                breaks="the relative threshold of arrears is unknown, only the absolute one counts",
-            ),
+            Column("principal", "money"),
             Column("credit_limit", "money"),
             Column("annual_rate", "float", breaks="the price of risk cannot be shown for these loans"),
             Column("term_months", "int"),

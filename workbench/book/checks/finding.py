@@ -1,10 +1,10 @@
-"""What a check says: one finding, its severity, and what it breaks further on."""
+"""What a check is and what it says: a name, a severity that the contract sets, a finding, and what it breaks further on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
@@ -13,6 +13,7 @@ from workbench.book.store import Lowered
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 EXAMPLES = 10
+ERROR_SHARE = 0.01  # house choice: up to this share of a table, faulty rows are a slip and no error of the delivery
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Finding:
         How many rows, and of what share of the table; null where it is not about rows.
     breaks
         What goes wrong further on.
-    reason
-        Why the book's mapping lowers it; "" where it does not.
+    reason, lowered_from
+        Why the book's mapping lowers it, and from what; "" where it does not.
     """
 
     check: str
@@ -43,13 +44,72 @@ class Finding:
     examples: tuple[str, ...] = ()
     breaks: str = ""
     reason: str = ""
+    lowered_from: str = ""
+
+    @property
+    def place(self) -> str:
+        """Table and column."""
+        return f"{self.table}.{self.column}" if self.column else self.table
 
     def sentence(self) -> str:
         """Return the finding in one line."""
-        place = f"{self.table}.{self.column}" if self.column else self.table
-        many = "" if self.rows is None else f" ({self.rows:,} rows, {self.share:.2%})"
+        many = ""
+        if self.rows is not None:
+            many = f" ({self.rows:,} rows)" if self.share is None else f" ({self.rows:,} rows, {self.share:.2%})"
         such = f"; such as {', '.join(self.examples[:3])}" if self.examples else ""
-        return f"{self.severity}: {place} {self.what}{many}{such} [{self.check}]"
+        return f"{self.severity}: {self.place} {self.what}{many}{such} [{self.check}]"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A named check: what it finds where it finds something, how bad that is, and what it breaks.
+
+    Attributes
+    ----------
+    table, name
+        Together the name under which a mapping may lower it; where `table` is "*", it is that of any table.
+    always
+        An error even where no more than `ERROR_SHARE` of the rows are faulty; others are a warning then.
+    when
+        What the finding says leaves open: a threshold, for the catalogue.
+    """
+
+    table: str
+    name: str
+    column: str
+    what: str
+    severity: Severity
+    breaks: str
+    always: bool = False
+    when: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name under which a mapping may lower it."""
+        return f"{self.table}.{self.name}"
+
+    def finding(
+        self,
+        rows: int | None = None,
+        total: int | None = None,
+        examples: Sequence[str] = (),
+        *,
+        table: str = "",
+        column: str = "",
+        what: str = "",
+        breaks: str = "",
+        severity: Severity | None = None,
+    ) -> Finding:
+        """Return a finding of `rows` out of `total`; the names replace what the check itself says."""
+        share = None if rows is None or total is None else rows / max(total, 1)
+        level = severity or self.severity
+        if level == "error" and not self.always and share is not None and share <= ERROR_SHARE:
+            level = "warning"
+        place = table or self.table
+        return Finding(
+            f"{place}.{self.name}", level, place, column or self.column, what or self.what, rows, share,
+            tuple(examples), breaks or self.breaks,
+        )  # fmt: skip
 
 
 def lowered(findings: Iterable[Finding], reasons: Mapping[str, Lowered]) -> list[Finding]:
@@ -58,17 +118,59 @@ def lowered(findings: Iterable[Finding], reasons: Mapping[str, Lowered]) -> list
     for finding in findings:
         low = reasons.get(finding.check)
         if low is not None and SEVERITIES.index(low.severity) > SEVERITIES.index(finding.severity):
-            finding = replace(finding, severity=low.severity, reason=low.reason)
+            finding = replace(finding, severity=low.severity, reason=low.reason, lowered_from=finding.severity)
         changed.append(finding)
     return changed
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings in the order in which one would mend them."""
-    return sorted(findings, key=lambda found: (SEVERITIES.index(found.severity), -(found.share or 0.0), found.check))
+    """Return the findings in the order in which one would mend them: what is about a whole column goes before shares."""
+
+    def badness(found: Finding) -> tuple[int, float, str, str]:
+        return SEVERITIES.index(found.severity), -1.0 if found.share is None else -found.share, found.check, found.what
+
+    return sorted(findings, key=badness)
 
 
 def as_frame(findings: Iterable[Finding]) -> pd.DataFrame:
     """Return the findings as a table: a row each, examples as one text."""
     rows = [{**asdict(finding), "examples": ", ".join(finding.examples)} for finding in findings]
-    return pd.DataFrame(rows, columns=[*Finding.__dataclass_fields__])
+    return pd.DataFrame(rows, columns=[*Finding.__dataclass_fields__]).astype({"rows": "Int64", "share": "float64"})
+
+
+class Verdict(NamedTuple):
+    """Whether a book can be used: the worst severity found ("" for none), the answer, and what to mend first."""
+
+    severity: Severity | Literal[""]
+    answer: str
+    mend_first: str
+
+
+def verdict(findings: Sequence[Finding]) -> Verdict:
+    """Answer whether a book can be used, from its findings.
+
+    Examples
+    --------
+    >>> verdict([]).answer
+    'This book can be used: nothing was found.'
+    """
+    counts = {severity: sum(found.severity == severity for found in findings) for severity in SEVERITIES}
+    words = ", ".join(f"{number} {_plural(name, number)}" for name, number in counts.items() if number)
+    worst = worst_first(findings)
+    if counts["error"]:
+        answer = f"This book cannot be used as it is: {words}."
+    elif counts["warning"]:
+        answer = f"This book can be used with care: {words}."
+    else:
+        answer = f"This book can be used: {words or 'nothing was found'}."
+    if not worst or worst[0].severity == "info":
+        return Verdict(worst[0].severity if worst else "", answer, "")
+    first = worst[0]
+    mend = f"Mend first: {first.place} {first.what}" + (f" ({first.rows:,} rows)." if first.rows else ".")
+    if first.breaks:
+        mend += f" It breaks: {first.breaks}."
+    return Verdict(first.severity, answer, mend)
+
+
+def _plural(severity: str, number: int) -> str:
+    return {"info": "to know"}.get(severity, severity if number == 1 else f"{severity}s")

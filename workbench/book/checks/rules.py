@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import ibis
 
-from workbench.book.checks.finding import Severity
+from workbench.book.checks.finding import Check, Severity
 from workbench.book.schema import TABLES, Column
 
 OLDEST_AGE, YOUNGEST_AGE = 110, 16  # house choice
@@ -17,38 +17,48 @@ LONGEST_TERM = 600  # months; house choice
 HIGHEST_RATE = 2.0  # a year; above it a rate is probably a percentage
 HUGE = 1e12  # in any currency no customer's amount; house choice
 MISSING_SHARE = 0.02  # house choice: above it a column's gaps are a finding
-LATE_DAYS = 5  # house choice: a row known later than this after it happened arrived late
-EARLY_SHARE = 0.001  # house choice: above it, rows known before they happened are no slip
 
 Condition = Callable[[Any, date], Any]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A condition on a table's rows that makes a finding where it holds for more than `at_least` of them."""
+    """A condition on a table's rows that makes a finding where it holds for more than `at_least` of them.
 
-    table: str
-    name: str
-    column: str
-    what: str
-    severity: Severity
-    breaks: str
+    `reads` are the columns that it needs: where one is not shown (private, or of the present alone), it is not asked.
+    `is_fault` is false where a row that it holds for may be quite right.
+    """
+
+    check: Check
     condition: Condition
+    reads: tuple[str, ...]
     at_least: float = 0.0
-
-    @property
-    def check(self) -> str:
-        """Name under which a mapping may lower it."""
-        return f"{self.table}.{self.name}"
+    is_fault: bool = True
 
 
 def _rule(
-    name: str, what: str, severity: Severity, breaks: str, condition: Condition, *, at_least: float = 0.0
+    name: str,
+    what: str,
+    severity: Severity,
+    breaks: str,
+    condition: Condition,
+    *,
+    reads: tuple[str, ...] = (),
+    always: bool = False,
 ) -> Rule:
     table, column, rule = name.split(".")
-    return Rule(table, rule, column, what, severity, breaks, condition, at_least)
+    return Rule(Check(table, rule, column, what, severity, breaks, always), condition, (column, *reads))
 
 
+BEYOND = Check(
+    "*", "COLUMN_huge", "", f"is beyond {HUGE:.0e}", "error", "sums and averages are those of these rows", always=True,
+    when="of columns that hold money",
+)  # fmt: skip
+FORMULA = Check(
+    "*", "formula", "", "holds texts that a spreadsheet would run as a formula (= + - @ first)", "info",
+    "nothing here: our lists escape them; other readers of these files may not",
+)  # fmt: skip
+ANY_TABLE = (BEYOND, FORMULA)
 _DPD = "days past due of these loans"
 _INCOME = "debt-to-income"
 _RULES = (
@@ -57,47 +67,51 @@ _RULES = (
         "age groups in fairness tables",
         lambda t, day: (_years(t.birth_date, day) < YOUNGEST_AGE) | (_years(t.birth_date, day) > OLDEST_AGE),
     ),
-    _rule("customers.monthly_income.not_positive", "is zero or negative", "warning", _INCOME,
+    _rule("customers.monthly_income.income_not_positive", "is zero or negative", "warning", _INCOME,
           lambda t, _day: t.monthly_income <= 0),
     _rule("customers.relationship_since.before_birth", "lies before the birth date", "warning", "months of relationship",
-          lambda t, _day: t.relationship_since < t.birth_date),
+          lambda t, _day: t.relationship_since < t.birth_date, reads=("birth_date",)),
     _rule("loans.principal.no_amount", "and credit_limit are both missing", "warning",
-          "exposure, and the relative threshold of arrears", lambda t, _day: t.principal.isnull() & t.credit_limit.isnull()),
-    _rule("loans.principal.negative", "or credit_limit is negative", "error", "exposure and expected loss",
-          lambda t, _day: (t.principal < 0) | (t.credit_limit < 0)),
+          "exposure; of arrears only the absolute threshold counts",
+          lambda t, _day: t.principal.isnull() & t.credit_limit.isnull(), reads=("credit_limit",)),
+    _rule("loans.principal.principal_negative", "is negative", "error", "exposure and expected loss",
+          lambda t, _day: t.principal < 0),
+    _rule("loans.credit_limit.credit_limit_negative", "is negative", "error", "utilisation and exposure",
+          lambda t, _day: t.credit_limit < 0),
     _rule("loans.annual_rate.not_a_rate", f"is negative or above {HIGHEST_RATE:.0%}: perhaps a percentage", "warning",
           "the price of risk", lambda t, _day: (t.annual_rate < 0) | (t.annual_rate > HIGHEST_RATE)),
     _rule("loans.term_months.not_a_term", f"is below 1 or above {LONGEST_TERM}", "warning", "the term of these loans",
           lambda t, _day: (t.term_months < 1) | (t.term_months > LONGEST_TERM)),
-    _rule("loans.closed_on.before_opening", "or written_off_on lies before opened_on", "error",
+    _rule("loans.closed_on.closed_before_opening", "or written_off_on lies before opened_on", "error",
           "whether these loans are open, and outcomes",
-          lambda t, _day: (t.closed_on < t.opened_on) | (t.written_off_on < t.opened_on)),
-    _rule("loans.close_reason.unstated", "is missing although the loan is closed", "warning",
-          "a sale or a death passes for a good end", lambda t, _day: t.closed_on.notnull() & t.close_reason.isnull()),
-    _rule("instalments.due_amount.negative", "is negative", "error", _DPD, lambda t, _day: t.due_amount < 0),
+          lambda t, _day: (t.closed_on < t.opened_on) | (t.written_off_on < t.opened_on), reads=("written_off_on",)),
+    _rule("loans.close_reason.close_reason_unstated", "is missing although the loan is closed", "warning",
+          "a sale or a death passes for a good end", lambda t, _day: t.closed_on.notnull() & t.close_reason.isnull(),
+          reads=("closed_on",)),
+    _rule("instalments.due_amount.due_amount_negative", "is negative", "error", _DPD, lambda t, _day: t.due_amount < 0),
     _rule("instalments.effective_from.after_due", "lies after due_on", "warning",
           "an instalment that takes effect after it was due never counts", lambda t, _day: t.effective_from > t.due_on),
-    _rule("payments.amount.negative", "is negative, but the kind is no reversal", "warning", _DPD,
+    _rule("payments.amount.amount_negative", "is negative, but the kind is no reversal", "warning", _DPD,
           lambda t, _day: (t.kind != "reversal") & (t.amount < 0)),
     _rule("payments.amount.reversal_not_negative", "of a reversal is not negative", "error",
           "a returned payment counts as paid twice", lambda t, _day: (t.kind == "reversal") & (t.amount >= 0)),
-    _rule("payments.reverses.unnamed", "is missing: the reversal does not say of what", "info",
+    _rule("payments.reverses.reversal_unnamed", "is missing: the reversal does not say of what", "info",
           "it is taken for the reversal of a scheduled payment",
           lambda t, _day: (t.kind == "reversal") & t.reverses.isnull()),
-    _rule("performance.balance.negative", "is negative", "warning", "exposure is too low by these loans",
+    _rule("performance.balance.balance_negative", "is negative", "warning", "exposure is too low by these loans",
           lambda t, _day: t.balance < 0),
-    _rule("performance.dpd.negative", "is negative", "error", _DPD, lambda t, _day: t.dpd < 0),
+    _rule("performance.dpd.dpd_negative", "is negative", "error", _DPD, lambda t, _day: t.dpd < 0),
     _rule("performance.month_end.not_a_month_end", "is not the last day of a month", "error",
           "these rows are never found: balances are looked up at month ends",
-          lambda t, _day: (t.month_end + ibis.interval(days=1)).day() != 1),
-    _rule("transactions.amount.zero", "is zero", "info", "counts of transactions", lambda t, _day: t.amount == 0),
+          lambda t, _day: (t.month_end + ibis.interval(days=1)).day() != 1, always=True),
+    _rule("transactions.amount.amount_zero", "is zero", "info", "counts of transactions", lambda t, _day: t.amount == 0),
 )  # fmt: skip
 
 
 def rules_of(table: str) -> list[Rule]:
     """Return the rules of a table: its own, then those that follow from the types of its columns."""
     schema = TABLES[table]
-    own = [rule for rule in _RULES if rule.table == table]
+    own = [rule for rule in _RULES if rule.check.table == table]
     own += [_huge(table, column) for column in schema.columns if column.dtype == "money"]
     own += [_missing(table, column) for column in schema.columns if column.breaks]
     return [*own, _formula(table)]
@@ -107,17 +121,19 @@ def _huge(table: str, column: Column) -> Rule:
     def beyond(rows: Any, _day: date) -> Any:
         return (rows[column.name] > HUGE) | (rows[column.name] < -HUGE)
 
-    what, breaks = f"is beyond {HUGE:.0e}", "sums and averages are those of these rows"
-    return Rule(table, f"{column.name}_huge", column.name, what, "error", breaks, beyond)
+    check = replace(BEYOND, table=table, name=f"{column.name}_huge", column=column.name)
+    return Rule(check, beyond, (column.name,))
 
 
 def _missing(table: str, column: Column) -> Rule:
     def missing(rows: Any, _day: date) -> Any:
         return rows[column.name].isnull()
 
-    return Rule(
-        table, f"{column.name}_missing", column.name, "is missing", "info", column.breaks, missing, MISSING_SHARE
-    )
+    check = Check(
+        table, f"{column.name}_missing", column.name, "is missing", "info", column.breaks,
+        when=f"in more than {MISSING_SHARE:.0%} of the rows",
+    )  # fmt: skip
+    return Rule(check, missing, (column.name,), MISSING_SHARE, is_fault=False)
 
 
 def _formula(table: str) -> Rule:
@@ -126,9 +142,8 @@ def _formula(table: str) -> Rule:
     def formula(rows: Any, _day: date) -> Any:
         return ibis.or_(*(rows[name].left(1).isin(["=", "+", "-", "@"]) for name in texts))
 
-    what = "holds texts that a spreadsheet would run as a formula (= + - @ first)"
-    breaks = "nothing here: our lists escape them; other readers of these files may not"
-    return Rule(table, "formula", "", what, "info", breaks, formula)
+    check = replace(FORMULA, table=table)
+    return Rule(check, formula, (), is_fault=False)
 
 
 def _years(born: Any, day: date) -> Any:

@@ -2,118 +2,140 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import ibis
 import pandas as pd
 
 from workbench.book.book import Book
-from workbench.book.checks.finding import EXAMPLES, Finding, Severity
-from workbench.book.checks.rules import EARLY_SHARE, LATE_DAYS, Rule, rules_of
-from workbench.book.schema import TABLES
+from workbench.book.checks.finding import EXAMPLES, Check, Finding
+from workbench.book.checks.rules import Rule, rules_of
+from workbench.book.schema import TABLES, Column
 
-# Tables whose rows cannot be known before they happen; dues and restructurings may be agreed ahead.
-_HAPPENING = ("loans", "payments", "transactions", "events", "performance", "applications", "bureau")
 INCOME_MULTIPLE = 8.0  # house choice: an income this many times the median of its occupation looks like a yearly one
+PRIVATE, PRESENT = "private: no values shown", "present value only: not shown"
+
+EMPTY = Check("*", "empty", "", "has no rows", "warning", "everything that needs this table",
+              when="an error for customers and loans")  # fmt: skip
+YEARLY_INCOME = Check(
+    "customers", "yearly_income", "monthly_income",
+    f"is over {INCOME_MULTIPLE:g} times the median of its occupation: perhaps a yearly amount", "warning",
+    "debt-to-income looks far too good for these customers",
+)  # fmt: skip
+CHECKS = (EMPTY, YEARLY_INCOME)
 
 
-def table_findings(book: Book, table: str, *, as_of: date) -> tuple[list[Finding], pd.DataFrame]:
+class TableChecked(NamedTuple):
+    """What the rules of one table found, a profile of its columns, and how many rows break any rule."""
+
+    findings: list[Finding]
+    profile: pd.DataFrame
+    rows: int
+    faulty: int
+
+
+def table_findings(book: Book, table: str, *, as_of: date) -> TableChecked:
     """Return the findings of one table and a profile of its columns, from one aggregate query.
 
     Returns
     -------
-    findings
-        In the order of the rules.
-    profile : DataFrame
-        table, column, role, rows, missing_share, distinct, lowest, highest, mean, deviation: one row a column; private
-        columns show no values.
+    TableChecked
+        `profile` has table, column, role, shown, rows, missing_share, distinct, lowest, highest, mean, deviation: one row a
+        column. Of private columns, and of those of which the source keeps the present value alone, only the missing
+        share is there; `shown` says why.
     """
     rows = book.as_known(table, as_of=as_of)
-    schema = TABLES[table]
-    skipped = {*book.manifest.facts.current_only.get(table, []), *book.private_columns(table)}
-    rules = [rule for rule in rules_of(table) if rule.column not in skipped]
+    hidden = _hidden(book, table)
+    rules = [rule for rule in rules_of(table) if not hidden.keys() & set(rule.reads)]
+    columns = [column for column in TABLES[table].columns if column.name not in hidden]
     measures: dict[str, Any] = {"rows": rows.count()}
-    for rule in rules:
-        measures[rule.check] = _count(rule.condition(rows, as_of))
-    columns = [column for column in schema.columns if column.name not in skipped]
+    measures |= {rule.check.key: _count(rule.condition(rows, as_of)) for rule in rules}
+    faults = [rule.condition(rows, as_of).fill_null(False) for rule in rules if rule.is_fault]
+    if faults:
+        measures["faulty"] = _count(ibis.or_(*faults))
     for column in columns:
-        values = rows[column.name]
-        measures[f"{column.name}:missing"] = _count(values.isnull())
-        measures[f"{column.name}:distinct"] = values.approx_nunique()
-        measures[f"{column.name}:lowest"] = values.min().cast("string")
-        measures[f"{column.name}:highest"] = values.max().cast("string")
-        if column.dtype in ("money", "float", "int"):
-            measures[f"{column.name}:mean"] = values.cast("float64").mean()
-            measures[f"{column.name}:deviation"] = values.cast("float64").std()
+        measures |= _profiled(rows, column)
     found = book.connection.to_pyarrow(rows.aggregate(**measures)).to_pylist()[0]
     total = int(found["rows"])
-    findings = []
-    for rule in rules:
-        count = int(found[rule.check] or 0)
-        if count and count > rule.at_least * total:
-            findings.append(_finding(book, rule, rows.filter(rule.condition(rows, as_of)), count, total))
+    found |= _missing_of_hidden(book, table, as_of, list(hidden))
+    profile = [_profile_row(book, table, column, found, total, hidden) for column in TABLES[table].columns]
+    findings = [*_rule_findings(book, rows, rules, found, total, as_of)]
     if not total:
-        findings.append(
-            Finding(f"{table}.empty", "error" if table in ("customers", "loans") else "warning", table, "", "has no rows",
-                    0, 0.0, (), "everything that needs this table")
-        )  # fmt: skip
-    profile = [
-        {
-            "table": table,
-            "column": column.name,
-            "role": book.manifest.facts.roles.get(table, {}).get(column.name, column.role),
-            "rows": total,
-            "missing_share": (found[f"{column.name}:missing"] or 0) / max(total, 1),
-            "distinct": found[f"{column.name}:distinct"],
-            "lowest": found[f"{column.name}:lowest"],
-            "highest": found[f"{column.name}:highest"],
-            "mean": found.get(f"{column.name}:mean"),
-            "deviation": found.get(f"{column.name}:deviation"),
-        }
-        for column in columns
-    ]
-    return findings, pd.DataFrame(profile)
+        severity = "error" if table in ("customers", "loans") else EMPTY.severity
+        findings.append(EMPTY.finding(0, None, table=table, severity=severity))
+    return TableChecked(findings, pd.DataFrame(profile), total, int(found.get("faulty") or 0))
 
 
-def time_findings(book: Book, *, as_of: date) -> Iterator[Finding]:
-    """Find rows known before they happened, and rows that arrived late: from every version, one query a table."""
-    for table in _HAPPENING:
-        if table not in book.tables:
-            continue
-        schema = TABLES[table]
-        moment = str(schema.occurred)
-        rows = book.versions(table, as_of=as_of)
-        known, happened = rows.known_at, rows[moment]
-        if schema.column(moment).dtype == "date":  # a day of the book's zone: known a day before, in any zone
-            happened = happened.cast("timestamp")
-            early = known < happened - ibis.interval(days=1)
-        else:
-            early = known < happened
-        late = known > happened + ibis.interval(days=LATE_DAYS + 1)
-        measures = {"rows": rows.count(), "early": _count(early), "late": _count(late)}
-        found = book.connection.to_pyarrow(rows.aggregate(**measures)).to_pylist()[0]
-        total = int(found["rows"])
-        if found["early"]:
-            severity: Severity = "error" if found["early"] > EARLY_SHARE * total else "warning"
-            rule = Rule(
-                table, "known_before", "known_at", "lies before the row happened", severity,
-                "every later number may know the future", lambda _t, _d: None,
-            )  # fmt: skip
-            yield _finding(book, rule, rows.filter(early), int(found["early"]), total)
-        if found["late"] and not book.manifest.tables[table].keys_versioned:  # a later version is late by nature
-            rule = Rule(
-                table, "late", moment, f"became known more than {LATE_DAYS} days after it happened", "info",
-                "indicators at the dates in between did not see these rows, and never will: that is as it was",
-                lambda _t, _d: None,
-            )  # fmt: skip
-            yield _finding(book, rule, rows.filter(late), int(found["late"]), total)
+def _hidden(book: Book, table: str) -> Mapping[str, str]:
+    """Return the columns whose values are not shown, and why."""
+    present = dict.fromkeys(book.manifest.facts.current_only.get(table, []), PRESENT)
+    return {**present, **dict.fromkeys(book.private_columns(table), PRIVATE)}
+
+
+def _profiled(rows: ibis.Table, column: Column) -> dict[str, Any]:
+    name, values = column.name, rows[column.name]
+    ordered = ibis.ifelse(values, 1, 0) if column.dtype == "bool" else values  # PostgreSQL has no least boolean
+    measures = {
+        f"{name}:missing": _count(values.isnull()),
+        f"{name}:distinct": values.approx_nunique(),
+        f"{name}:lowest": ordered.min().cast("string"),
+        f"{name}:highest": ordered.max().cast("string"),
+    }
+    if column.dtype in ("money", "float", "int"):
+        number = values.cast("float64")
+        measures |= {f"{name}:mean": number.mean(), f"{name}:deviation": number.std()}
+    return measures
+
+
+def _missing_of_hidden(book: Book, table: str, as_of: date, names: list[str]) -> dict[str, Any]:
+    """Count what is missing in columns whose values nothing else may read: in the newest version of each row."""
+    if not names:
+        return {}
+    rows = book.versions(table, as_of=as_of)
+    if book.manifest.tables[table].keys_versioned:
+        newest = ibis.row_number().over(group_by=list(TABLES[table].key), order_by=ibis.desc("known_at"))
+        rows = rows.mutate(_version=newest).filter(ibis._._version == 0)
+    measures = {f"{name}:missing": _count(rows[name].isnull()) for name in names}
+    found = book.connection.to_pyarrow(rows.aggregate(hidden_rows=rows.count(), **measures)).to_pylist()[0]
+    return dict(found)
+
+
+def _profile_row(
+    book: Book, table: str, column: Column, found: Mapping[str, Any], total: int, hidden: Mapping[str, str]
+) -> dict[str, Any]:
+    name = column.name
+    rows = int(found["hidden_rows"]) if name in hidden else total
+    return {
+        "table": table,
+        "column": name,
+        "role": book.manifest.facts.roles.get(table, {}).get(name, column.role),
+        "shown": hidden.get(name, ""),
+        "rows": rows,
+        "missing_share": int(found[f"{name}:missing"] or 0) / max(rows, 1),
+        "distinct": found.get(f"{name}:distinct"),
+        "lowest": found.get(f"{name}:lowest"),
+        "highest": found.get(f"{name}:highest"),
+        "mean": found.get(f"{name}:mean"),
+        "deviation": found.get(f"{name}:deviation"),
+    }
+
+
+def _rule_findings(
+    book: Book, rows: ibis.Table, rules: list[Rule], found: Mapping[str, Any], total: int, as_of: date
+) -> Iterator[Finding]:
+    for rule in rules:
+        count = int(found[rule.check.key] or 0)
+        if count and count > rule.at_least * total:
+            wrong = rows.filter(rule.condition(rows, as_of))
+            such = examples(book, wrong, rule.check.table) if count < total else ()  # of all rows none is an example
+            yield rule.check.finding(count, total, such)
 
 
 def income_findings(book: Book, *, as_of: date) -> Iterator[Finding]:
     """Find incomes that look like yearly amounts, beside the median of their occupation."""
-    if {"monthly_income", "occupation"} & set(book.manifest.facts.current_only.get("customers", [])):
+    if {"monthly_income", "occupation"} & _hidden(book, "customers").keys():
         return
     customers = book.as_known("customers", as_of=as_of)
     income = customers.monthly_income.cast("float64")
@@ -122,12 +144,7 @@ def income_findings(book: Book, *, as_of: date) -> Iterator[Finding]:
     high = joined.filter(joined.monthly_income.cast("float64") > INCOME_MULTIPLE * joined.usual)
     count = count_rows(book, high)
     if count:
-        rule = Rule(
-            "customers", "yearly_income", "monthly_income",
-            f"is over {INCOME_MULTIPLE:g} times the median of its occupation: perhaps a yearly amount", "warning",
-            "debt-to-income looks far too good for these customers", lambda _t, _d: None,
-        )  # fmt: skip
-        yield _finding(book, rule, high, count, count_rows(book, customers))
+        yield YEARLY_INCOME.finding(count, count_rows(book, customers), examples(book, high, "customers"))
 
 
 def count_rows(book: Book, rows: Any) -> int:
@@ -135,18 +152,11 @@ def count_rows(book: Book, rows: Any) -> int:
     return int(book.connection.to_pyarrow(rows.aggregate(rows=rows.count())).to_pylist()[0]["rows"])
 
 
-def _finding(book: Book, rule: Rule, rows: Any, count: int, total: int) -> Finding:
-    return Finding(
-        rule.check, rule.severity, rule.table, rule.column, rule.what, count, count / max(total, 1),
-        examples(book, rows, rule.table), rule.breaks,
-    )  # fmt: skip
-
-
-def examples(book: Book, rows: Any, table: str) -> tuple[str, ...]:
+def examples(book: Book, rows: Any, table: str, *, key: tuple[str, ...] | None = None) -> tuple[str, ...]:
     """Return up to ten keys of rows of a table."""
-    key = list(TABLES[table].key)
-    found = book.connection.to_pyarrow(rows.select(*key).order_by(key).limit(EXAMPLES)).to_pylist()
-    return tuple(" ".join(str(row[name]) for name in key) for row in found)
+    names = list(key or TABLES[table].key)
+    found = book.connection.to_pyarrow(rows.select(*names).order_by(names).limit(EXAMPLES)).to_pylist()
+    return tuple(" ".join(str(row[name]) for name in names) for row in found)
 
 
 def _count(condition: Any) -> Any:
