@@ -3,12 +3,13 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help demo test lab lint format bench lock clean
+.PHONY: help demo test lab lint format bench proofs lock clean
 help:
 	@echo "make demo    simulate a lender, run every stage on it, write the reports"
 	@echo "make lab     JupyterLab on the notebooks"
 	@echo "make test    every test; make lint, make format"
 	@echo "make bench   the figures of bench/"
+	@echo "make proofs  the long proofs: many loans, broken deliveries, killed imports"
 	@echo "make lock    new versions into the locks and environment.yml"
 	@echo "make clean   remove .venv and caches (data, models and reports stay)"
 
@@ -38,6 +39,10 @@ format:
 bench:
 	@.ci/setup test
 	@for file in bench/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+proofs:
+	@.ci/setup test
+	@for file in dpd broken kills; do echo "== bench/$$file.py"; $(BIN)/python bench/$$file.py || exit 1; done
 
 lock:
 	@.ci/setup test
