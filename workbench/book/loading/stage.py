@@ -126,13 +126,19 @@ def _mapped(schema: TableSchema, part: Part) -> dict[str, ColumnMapping]:
 def _named_columns(
     connection: duckdb.DuckDBPyConnection, mapped: dict[str, ColumnMapping], origin: str
 ) -> dict[str, ColumnMapping]:
-    """Quote expressions that are just the name of a column, whatever signs or reserved words the name holds."""
+    """Quote expressions that are just the name of a column, whatever signs or reserved words the name holds.
+
+    `known_at` may also be the name of a canonical column of the same part.
+    """
     try:
         rows = connection.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()
     except duckdb.Error:
         return mapped  # a join that does not bind; told where it is checked
     names = [row[0] for row in rows if not row[0].isdigit()]
     plain = {name: quoted(name) for name in names if names.count(name) == 1}
+    known = mapped.get("known_at")
+    if known is not None and known.sql.strip() in mapped and known.sql.strip() not in names:
+        mapped = {**mapped, "known_at": mapped[known.sql.strip()]}  # a canonical column, such as opened_on
     return {
         name: column.model_copy(update={"sql": plain.get(column.sql.strip(), column.sql)})
         for name, column in mapped.items()
