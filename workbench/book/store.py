@@ -94,6 +94,7 @@ def writing(workspace: Workspace, name: str) -> Iterator[Path]:
     check_name("book", name)
     home = workspace.books / name
     with locked(home / "write.lock", seconds=workspace.settings.lock_seconds, what=f"book {name}"):
+        _remove_leftovers(home)
         yield home
 
 
@@ -159,7 +160,6 @@ def store_generation(
     write_json(home / POINTER, {"generation": manifest.generation})
     if previous != manifest.generation:
         _prune(home, keep={manifest.generation, previous})
-    _remove_leftovers(home)
     return manifest
 
 
@@ -185,8 +185,12 @@ def _whole(generation: Path, manifest: BookManifest) -> bool:
 
 
 def _remove_leftovers(home: Path) -> None:
-    for leftover in home.glob(".staging-*"):  # of a killed load: the lock is ours, so nobody is writing there
-        shutil.rmtree(leftover, ignore_errors=True)
+    """Remove what a killed load was writing: the lock is ours, so nobody is."""
+    for leftover in [*home.glob(".*"), *home.glob("loads/.*")]:
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 def check_columns(path: Path, table: str) -> None:

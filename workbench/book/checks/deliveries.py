@@ -44,11 +44,18 @@ DROPPED = Check(
     "*", "dropped", "", "holds fewer keys than the last delivery", "warning", "customers, loans or their past are missing",
     when=f"under {DROP_WARNING:.0%} of them; under {DROP_ERROR:.0%} an error",
 )  # fmt: skip
+GONE = Check(
+    "*", "gone", "", "keys of the last delivery are not in this one", "info", "what was said of them is not in the book"
+)
+REWRITTEN = Check(
+    "*", "rewritten", "", "rows of the last delivery came with another content", "info",
+    "numbers of earlier dates, drawn again, may differ",
+)  # fmt: skip
 ROSE = Check(
     "*", "rose", "", "holds far more keys than the last delivery", "warning",
     "rows may have come twice under other keys", when=f"over {RISE_WARNING:g} times as many",
 )  # fmt: skip
-CHECKS = (LINES, REPAIRED, REJECTED, CURRENCY, EMPTIED, CONFLICTS, CORRECTIONS, DUPLICATES, DROPPED, ROSE)
+CHECKS = (LINES, REPAIRED, REJECTED, CURRENCY, EMPTIED, CONFLICTS, CORRECTIONS, DUPLICATES, DROPPED, GONE, REWRITTEN, ROSE)
 
 
 class Before(BaseModel):
@@ -103,7 +110,10 @@ def load_findings(record: LoadRecord) -> Iterator[Finding]:
         for reason, count in load.emptied.items():
             column = reason.partition(":")[0]
             yield EMPTIED.finding(count, total, table=table, column=column, what=f"{EMPTIED.what}: {reason}")
-        repeated = ((CONFLICTS, load.conflicts), (DUPLICATES, load.duplicates), (CORRECTIONS, load.corrections))
+        repeated = (
+            (CONFLICTS, load.conflicts), (DUPLICATES, load.duplicates), (CORRECTIONS, load.corrections),
+            (GONE, load.gone), (REWRITTEN, load.rewritten),
+        )  # fmt: skip
         for check, count in repeated:
             if count:
                 yield check.finding(count, total, table=table)

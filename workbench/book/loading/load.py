@@ -7,7 +7,8 @@ import secrets
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -30,14 +31,15 @@ from workbench.book.loading.record import (
     LoadRecord,
     SourceLoad,
     TableLoad,
+    list_loads,
     read_history,
     write_record,
 )
 from workbench.book.loading.stage import StagedPart, fault_counts, prepare_part, stage, write_rejects
-from workbench.book.loading.write import good_rows, write_lines, write_table
+from workbench.book.loading.write import compare, good_rows, write_lines, write_table
 from workbench.book.mapping import Mapping, load_mapping, mapping_path
 from workbench.book.schema import SCHEMA_VERSION, TABLES
-from workbench.book.sources.files import literal
+from workbench.book.sources.files import first_line, literal
 from workbench.book.store import (
     BookFacts,
     BookManifest,
@@ -99,18 +101,37 @@ def import_book(
     """
     mapping = load_mapping(workspace, name)
     clock = time.monotonic()
-    with writing(workspace, name) as home, staging_folder(home) as scratch:
+    with _room(name), writing(workspace, name) as home, staging_folder(home) as scratch:
         load = _Load(workspace, name, mapping, home, scratch, delivered_at.astimezone(UTC), append, progress)
         try:
-            manifest = load.run(base)
+            with _room(name):
+                manifest = load.run(base)
             load.note(generation=manifest.generation)
-        except InputError as error:
-            load.note(status="refused", reason=str(error))
+        except BaseException as error:
+            reason = str(error) if isinstance(error, InputError) else f"broke off: {type(error).__name__}"
+            load.note(status="refused", reason=reason)
             raise
         finally:
             load.note(seconds=round(time.monotonic() - clock, 2))
             load.leave()
     return LoadResult(manifest, load.record)
+
+
+@contextmanager
+def _room(name: str) -> Iterator[None]:
+    """Turn what the operating system refuses, such as more room on the disk, into one message."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise BookError(
+            f"book {name}: not enough memory: {first_line(error)}. The book is as it was. Raise memory in "
+            "params/workbench.yaml, and import again."
+        ) from None
+    except (OSError, duckdb.IOException) as error:
+        raise BookError(
+            f"book {name}: the load broke off: {first_line(error)}. The book is as it was. Make room on the disk, or mend "
+            "the rights of the file, and import again."
+        ) from None
 
 
 class _Load:
@@ -140,6 +161,7 @@ class _Load:
             load_id=load_id, book=name, mode="append" if append else "import", status="done", delivered_at=delivered_at
         )
         self.rejects = home / "rejects" / load_id
+        self._remember_killed()
         self.rejects.mkdir(parents=True)
         settings = workspace.settings
         workspace.scratch.mkdir(parents=True, exist_ok=True)
@@ -196,19 +218,35 @@ class _Load:
             self.progress("checks")
             self._check(Book(folder, manifest, self.workspace, definitions))
             self.note(generation=manifest.generation)
+            self._note_rejects()
             loads = [*history.loads, self.record] if appending else [self.record]
             write_json(folder / LOAD_FILE, LoadHistory(loads=loads).model_dump(mode="json"))
 
         return store_generation(self.home, self.name, lambda out: self._write(parts, out), check=check)
 
+    def _remember_killed(self) -> None:
+        """List a load that was killed once its book was current, and let rejects go whose load nobody will ever know."""
+        listed = {record.load_id for record in list_loads(self.home)}
+        for record in read_history(self.before[0]).loads if self.before else []:
+            if record.load_id not in listed:
+                write_record(self.home, record)
+                listed.add(record.load_id)
+        for folder in (self.home / "rejects").glob("*"):
+            if folder.name not in listed:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _note_rejects(self) -> None:
+        self.note(rejects=f"rejects/{self.record.load_id}" if any(self.rejects.iterdir()) else "")
+
     def leave(self) -> None:
         """Close the scratch database, keep the record, and let old rejects go."""
         self.connection.close()
-        if any(self.rejects.iterdir()):
-            self.note(rejects=f"rejects/{self.record.load_id}")
-        else:
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self._note_rejects()
+        if not self.record.rejects:
             self.rejects.rmdir()
-        write_record(self.home, self.record)
+        with suppress(OSError):  # a full disk; a load that was done is in its generation, and listed by the next one
+            write_record(self.home, self.record)
         for folder in sorted((self.home / "rejects").iterdir())[:-KEPT_REJECTS]:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -298,6 +336,7 @@ class _Load:
                 written = write_table(self.connection, table, source, path, self.rejects / f"{table}-conflicts.csv")
                 check_columns(path, table)
                 made[table] = table_facts(written.rows, written.keys, {path.name: file_sha256(path)})
+                self._compare(table, made[table], path)
                 self._note_table(
                     table, duplicates=written.duplicates, conflicts=written.conflicts, rows_out=written.rows
                 )
@@ -306,6 +345,15 @@ class _Load:
             self.connection.execute(f"DROP TABLE _stage_{table}")
         self._refuse_rejects()
         return Written(self._facts(out, made), made)
+
+    def _compare(self, table: str, facts: TableFacts, path: Path) -> None:
+        """Note what of the book before this delivery lacks or tells otherwise."""
+        if self.before is None or table not in self.before[1].tables or self.before[1].tables[table].sha256 == facts.sha256:
+            return
+        old = [file for file in table_files(self.before[0], table) if file.exists()]
+        if old:
+            gone, rewritten = compare(self.connection, table, old, [path])
+            self._note_table(table, gone=gone, rewritten=rewritten)
 
     def _append(self, table: str, source: str, before: TableFacts, out: Path) -> TableFacts:
         delivered = self.scratch / f"{table}.delivered.parquet"

@@ -30,6 +30,8 @@ class TableLoad(BaseModel):
     conflicts: int = 0
     unchanged: int = 0
     corrections: int = 0
+    gone: int = 0  # keys of the last delivery that an import lacks
+    rewritten: int = 0  # rows of the last delivery whose key is here, but not the same row
     rows_out: int = 0
 
 

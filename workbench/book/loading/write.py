@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,23 @@ def write_table(
     written, keys, _none = count_keys(out, table)
     connection.execute("DROP TABLE _once; DROP TABLE _torn")
     return WrittenTable(written, keys, duplicates=rows - distinct, conflicts=conflicts)
+
+
+def compare(
+    connection: duckdb.DuckDBPyConnection, table: str, old: Sequence[Path], new: Sequence[Path]
+) -> tuple[int, int]:
+    """Return how many keys of `old` are gone in `new`, and how many other rows of `old` are not there as they were."""
+    key = ", ".join(quoted(name) for name in TABLES[table].key)
+    before, after = (f"read_parquet([{', '.join(literal(str(path)) for path in files)}])" for files in (old, new))
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE _lost AS SELECT {key} FROM (SELECT {key}, hash(t) AS _hash FROM {before} t) "
+        f"ANTI JOIN (SELECT hash(t) AS _hash FROM {after} t) USING (_hash)"
+    )
+    lost, gone_rows, gone = connection.execute(
+        f"SELECT (SELECT count(*) FROM _lost), count(*), count(DISTINCT ({key},)) FROM _lost ANTI JOIN {after} USING ({key})"
+    ).fetchall()[0]
+    connection.execute("DROP TABLE _lost")
+    return gone, lost - gone_rows
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, select: str, table: str, out: Path) -> None:
