@@ -147,6 +147,13 @@ def test_a_new_schedule_replaces_the_old_from_its_start(make_book: MakeBook) -> 
     assert at(book, date(2024, 4, 26)) == (1, 200)
 
 
+def test_a_schedule_is_in_force_from_its_first_row_on(make_book: MakeBook) -> None:
+    new = schedule_of(200, months=8, version=2, start=date(2024, 4, 1), day=25)
+    new[2]["effective_from"] = date(2024, 5, 1)  # corrected later; the version still begins in April
+    book = one_loan(make_book, [("2024-03-15", 1000)], dues=schedule_of(500, months=6) + new)
+    assert at(book, date(2024, 5, 2)) == (7, 200)  # due on 25 April
+
+
 def test_a_third_schedule_that_starts_before_the_second_replaces_both(make_book: MakeBook) -> None:
     dues = schedule_of(500, months=8)
     dues += schedule_of(400, months=8, version=2, start=date(2024, 5, 1))

@@ -9,6 +9,7 @@ import pandas as pd
 
 from workbench.book.attached import attach_book
 from workbench.cli.console import print_json, print_table, steps
+from workbench.core.dates import parse_date
 
 
 @click.command()
@@ -21,10 +22,25 @@ from workbench.cli.console import print_json, print_table, steps
 @click.option("--schema", help="Schema of the tables; by default the one that the user's session looks into first.")
 @click.option("--time-zone", default="UTC", show_default=True, help="Time zone of the lender's business days.")
 @click.option("--currency", default="EUR", show_default=True, help="Currency of all amounts.")
+@click.option("--first-day", help="From when on the database holds everything; by default its first payment or event.")
+@click.option(
+    "--current-only",
+    multiple=True,
+    metavar="TABLE.COLUMN",
+    help="Column of which the database keeps no history, such as customers.segment. May be given several times.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the book's manifest for a program.")
 @click.pass_obj
 def attach(
-    workspace: Any, name: str, url: str, schema: str | None, time_zone: str, currency: str, as_json: bool
+    workspace: Any,
+    name: str,
+    url: str,
+    schema: str | None,
+    time_zone: str,
+    currency: str,
+    first_day: str | None,
+    current_only: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Read the canonical tables of a PostgreSQL database where they are, as the book NAME.
 
@@ -33,7 +49,14 @@ def attach(
     with steps() as running:
         running.step(f"attach {name}")
         manifest, warnings = attach_book(
-            workspace(), name, url=url, schema=schema, time_zone=time_zone, currency=currency
+            workspace(),
+            name,
+            url=url,
+            schema=schema,
+            time_zone=time_zone,
+            currency=currency,
+            first_day=parse_date(first_day, what="first-day") if first_day else None,
+            current_only=current_only,
         )
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
