@@ -156,18 +156,20 @@ def store_generation(
                 told.replace(target / told.name)
         else:
             staging.rename(target)
-    previous = (read_json(home / POINTER) or {}).get("generation")
-    write_json(home / POINTER, {"generation": manifest.generation})
-    if previous != manifest.generation:
-        _prune(home, keep={manifest.generation, previous})
+    pointer = read_json(home / POINTER) or {}
+    if pointer.get("generation") != manifest.generation:
+        write_json(home / POINTER, {"generation": manifest.generation, "previous": pointer.get("generation")})
+    _prune(home)
     return manifest
 
 
-def _prune(home: Path, *, keep: set[str | None]) -> None:
+def _prune(home: Path) -> None:
     """Remove all generations but the current one and the one before, which a running notebook may still read."""
-    for folder in (home / "generations").iterdir():
-        if folder.name not in keep:
-            _discard(folder)
+    pointer = read_json(home / POINTER) or {}
+    if "previous" in pointer:
+        for folder in (home / "generations").iterdir():
+            if folder.name not in pointer.values():
+                _discard(folder)
 
 
 def _discard(generation: Path) -> None:
@@ -191,6 +193,7 @@ def _remove_leftovers(home: Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+    _prune(home)
 
 
 def check_columns(path: Path, table: str) -> None:

@@ -13,9 +13,17 @@ from typing import Any
 import duckdb
 
 from workbench.book.mapping import Mapping, Source, Unpivot
-from workbench.book.sources.files import Opened, first_line, literal, open_files, open_json_lines, quoted
+from workbench.book.sources.files import (
+    Opened,
+    first_line,
+    literal,
+    open_files,
+    open_json_lines,
+    quoted,
+    unknown_column,
+)
 from workbench.book.sources.text_files import EXCERPT, RejectedLine
-from workbench.core.errors import ParameterError, unknown
+from workbench.core.errors import ParameterError
 from workbench.core.workspace import Workspace
 
 
@@ -157,7 +165,8 @@ def _unpivot(connection: duckdb.DuckDBPyConnection, name: str, wide: str, unpivo
     columns = [row[0] for row in connection.execute(f"DESCRIBE {quoted(wide)}").fetchall()]
     for column in (column for place in places for column in place):
         if column.lower() not in [known.lower() for known in columns]:
-            raise ParameterError(f"sources.{name}.unpivot: {unknown('column', column, columns)}")
+            words = " ".join(named for place in places for named in place)
+            raise ParameterError(f"sources.{name}.unpivot: {unknown_column(column, columns, words=words)}")
     lists = ", ".join(
         f"({', '.join(quoted(column) for column in place)}) AS {literal(str(item))}"
         for place, item in zip(places, unpivot.over, strict=True)

@@ -35,11 +35,11 @@ from workbench.book.loading.record import (
     read_history,
     write_record,
 )
-from workbench.book.loading.stage import StagedPart, fault_counts, prepare_part, stage, write_rejects
+from workbench.book.loading.stage import StagedPart, fault_counts, prepare_part, rows_staged, stage, write_rejects
 from workbench.book.loading.write import compare, good_rows, write_lines, write_table
 from workbench.book.mapping import Mapping, load_mapping, mapping_path
 from workbench.book.schema import SCHEMA_VERSION, TABLES
-from workbench.book.sources.files import first_line, literal
+from workbench.book.sources.files import Opened, first_line, literal
 from workbench.book.store import (
     BookFacts,
     BookManifest,
@@ -260,10 +260,11 @@ class _Load:
         for name, opened in delivery.opened.items():
             lines = unreadable_lines(self.connection, opened)
             reasons = Counter(line.reason for line in lines)
-            if opened.lines is not None and any("quote" in reason for reason in reasons):
-                lost = opened.lines - rows_read(self.connection, opened.name) - len(lines)
-                if lost > 0:
-                    reasons["swallowed by an open quote"] = lost
+            lost = self._lines_without_a_row(name, opened, parts) - len(lines)
+            if lost > 0 and any("quote" in reason for reason in reasons):
+                reasons["swallowed by an open quote"] = lost
+            elif lost > 0:
+                opened.repairs.append(f"{lost:,} lines are blank, or go on with a text in quotes that the line before began")
             if lines:
                 write_lines([vars(line) for line in lines], self.rejects / f"{name}.lines.jsonl")
             sources[name] = SourceLoad(
@@ -292,6 +293,17 @@ class _Load:
                 rows_out=rows - rejected,
             )
         self.note(sources=sources, tables=tables)
+
+    def _lines_without_a_row(self, name: str, opened: Opened, parts: list[StagedPart]) -> int:
+        if opened.lines is None:
+            return 0
+        whole = [part for part in parts if part.source == name and self._is_whole(part)]
+        return opened.lines - (rows_staged(self.connection, whole[0]) if whole else rows_read(self.connection, name))
+
+    def _is_whole(self, part: StagedPart) -> bool:
+        """Return whether a part has a row for each of its source's."""
+        mapped = self.mapping.tables[part.table][part.number]
+        return mapped.where is None and not mapped.joins
 
     def _refuse_rejects(self) -> None:
         """Stop a load of which too much cannot be read."""

@@ -12,8 +12,8 @@ import duckdb
 from workbench.book.loading.expressions import Formats, clean, coded, failed, not_allowed, raw, raw_value, typed
 from workbench.book.mapping import ColumnMapping, Mapping, Part
 from workbench.book.schema import TABLES, Column, TableSchema
-from workbench.book.sources.files import FILE_COLUMN, Opened, first_line, literal, quoted
-from workbench.core.errors import BookError, ParameterError, nearest
+from workbench.book.sources.files import FILE_COLUMN, Opened, first_line, literal, quoted, unknown_column
+from workbench.core.errors import BookError, ParameterError
 
 SQL_TYPES = {
     "string": "VARCHAR", "date": "DATE", "timestamp": "TIMESTAMP", "money": "DECIMAL(18, 2)", "float": "DOUBLE",
@@ -78,12 +78,13 @@ def prepare_part(
     source = mapping.sources.get(part.source)
     origin = _origin(part, mapped)
     mapped = _named_columns(connection, mapped, origin)
+    words = " ".join(column.sql for column in mapped.values())
     kinds = {}
     for name, column in mapped.items():
-        kinds[name] = _kind(connection, column.sql, origin, where=f"{where}.{name}")
+        kinds[name] = _kind(connection, column.sql, origin, where=f"{where}.{name}", words=words)
     for condition, what in ((part.where, "where"), *((join, f"joins.{name}") for name, join in part.joins.items())):
         if condition:
-            _kind(connection, f"({condition})::BOOLEAN", origin, where=f"{where}.{what}")
+            _kind(connection, f"({condition})::BOOLEAN", origin, where=f"{where}.{what}", words=words)
     return _assemble(mapping, table, number, part, mapped, kinds, origin, Formats.of(source), opened.get(part.source))
 
 
@@ -154,16 +155,16 @@ def _origin(part: Part, mapped: dict[str, ColumnMapping]) -> str:
     return origin
 
 
-def _kind(connection: duckdb.DuckDBPyConnection, expression: str, origin: str, *, where: str) -> str:
+def _kind(connection: duckdb.DuckDBPyConnection, expression: str, origin: str, *, where: str, words: str) -> str:
     """Return the DuckDB type of an expression over `origin`, which binds it without reading."""
     try:
         found: str = connection.execute(f"DESCRIBE SELECT {expression} AS x FROM {origin}").fetchall()[0][1]
     except duckdb.Error as error:
-        raise ParameterError(f"{where}: {expression}: {_explained(connection, error, origin)}") from None
+        raise ParameterError(f"{where}: {expression}: {_explained(connection, error, origin, words)}") from None
     return found
 
 
-def _explained(connection: duckdb.DuckDBPyConnection, error: duckdb.Error, origin: str) -> str:
+def _explained(connection: duckdb.DuckDBPyConnection, error: duckdb.Error, origin: str, words: str) -> str:
     text = str(error)
     match = re.search(r'Referenced column "([^"]+)" not found|does not have a column named "([^"]+)"', text)
     if match is None:
@@ -174,7 +175,7 @@ def _explained(connection: duckdb.DuckDBPyConnection, error: duckdb.Error, origi
     except duckdb.Error:
         columns = []
     columns = [column for column in dict.fromkeys(columns) if column != FILE_COLUMN]
-    return f"unknown column {name!r}.{nearest(name, columns)} The source has: {', '.join(columns)}."
+    return unknown_column(name, columns, words=words)
 
 
 def _assemble(
@@ -243,6 +244,14 @@ def _assemble(
         table, number, part.source, zone or mapping.time_zone, layers(), layers(f", {name} AS _row, {file} AS _from"),
         tuple(faults),
     )  # fmt: skip
+
+
+def rows_staged(connection: duckdb.DuckDBPyConnection, part: StagedPart) -> int:
+    """Return how many rows a part has."""
+    found: int = connection.execute(
+        f"SELECT count(*) FROM {stage_name(part.table)} WHERE _part = {part.number}"
+    ).fetchall()[0][0]
+    return found
 
 
 def fault_counts(connection: duckdb.DuckDBPyConnection, part: StagedPart) -> tuple[int, int, dict[Fault, int]]:

@@ -155,6 +155,12 @@ def _csv(
             f"quote = {literal(source.quote)}, escape = {literal(source.quote)}, nullstr = [{missing}], "
             f"new_line = '{newline}', {_rejects(opened)}, filename = '{FILE_COLUMN}')"
         )
+    everywhere = {name.lower(): name for names, _newline in groups for name in names}
+    for (names, _newline), group in groups.items():
+        lacking = [name for lower, name in everywhere.items() if lower not in [known.lower() for known in names]]
+        if lacking:
+            what = f"{len(lacking)} columns that other files of this source have are missing: left empty"
+            opened.repairs += [f"{path.name}: {what}" for path in group]
     opened.has_file_column = True
     connection.execute(f"CREATE VIEW {quoted(opened.name)} AS {' UNION ALL BY NAME '.join(parts)}")
 
@@ -164,7 +170,8 @@ def _jsonl(
 ) -> None:
     cleaned, opened.lines = [], 0
     for number, path in enumerate(paths):
-        facts, clean = _looked_through(opened, path, source, staging / f"{opened.name}-{number}.txt")
+        copy = staging / f"{opened.name}-{number}.txt"
+        facts, clean = _looked_through(opened, path, source, copy, newline_only=True)
         cleaned.append(clean)
         opened.lines += facts.lines
     open_json_lines(connection, opened, cleaned, known=known)
@@ -222,7 +229,9 @@ def _rejects(opened: Opened) -> str:
     )
 
 
-def _looked_through(opened: Opened, path: Path, source: Source, copy: Path) -> tuple[TextFacts, Path]:
+def _looked_through(
+    opened: Opened, path: Path, source: Source, copy: Path, *, newline_only: bool = False
+) -> tuple[TextFacts, Path]:
     """Inspect a text file; return what was found and the path to read: its own, or that of a clean copy."""
     facts = inspect(path)
     if path.parent != copy.parent:  # not a text that we made ourselves
@@ -233,7 +242,7 @@ def _looked_through(opened: Opened, path: Path, source: Source, copy: Path) -> t
         opened.repairs.append(f"{path.name}: the last line has no newline: the file may have been cut")
     if facts.bom == "utf-8":
         opened.repairs.append(f"{path.name}: a byte order mark was skipped")
-    if not needs_cleaning(facts, encoding=source.encoding, header=source.header):
+    if not needs_cleaning(facts, encoding=source.encoding, header=source.header) and not (newline_only and facts.crlf):
         return facts, path
     clean: CleanText = clean_copy(path, copy, encoding=source.encoding, facts=facts)
     opened.repairs += [f"{path.name}: {repair}" for repair in clean.repairs]
@@ -253,14 +262,14 @@ def _header(path: Path, clean: Path, source: Source, facts: TextFacts) -> list[s
     names = next(csv.reader(io.StringIO(text), delimiter=source.delimiter, quotechar=source.quote or None,
                             quoting=csv.QUOTE_MINIMAL if source.quote else csv.QUOTE_NONE), [])  # fmt: skip
     names = [name.strip() or f"column{number}" for number, name in enumerate(names, start=1)]
-    seen: dict[str, str] = {}
-    for name in names:
-        if name.lower() in seen:
+    seen: dict[str, int] = {}
+    for place, name in enumerate(names, start=1):
+        if name.lower() in seen:  # without a header line the names are a customer's values: not shown
             raise BookError(
-                f"{path}: the header names {name!r} twice; expected each column once. Mend the export, or set header: "
-                "false and columns in the mapping."
+                f"{path}: columns {seen[name.lower()]} and {place} have the same name in the header; expected each column "
+                "once. Mend the export; or, if there is no header line, set header: false and columns in the mapping."
             )
-        seen[name.lower()] = name
+        seen[name.lower()] = place
     if "�" in "".join(names):
         guess = guess_encoding(path)
         raise BookError(
@@ -316,6 +325,21 @@ def _cell(value: Any, source: Source) -> str:
         text = str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
         return text.replace(".", source.decimal)
     return str(value)
+
+
+def unknown_column(name: str, columns: Sequence[str], *, words: str) -> str:
+    """Return the sentence for a column that a source lacks; `words` are the names that the mapping uses.
+
+    Where they are not among the columns, the file may have no header, and its columns be called as a customer is.
+    """
+    used = {word.lower() for word in re.findall(r"\w+", words)}
+    known = [column for column in columns if column.lower() in used]
+    if len(known) >= 2 or 2 * len(known) >= len(columns):
+        return f"unknown column {name!r}.{nearest(name, columns)} The source has: {', '.join(columns)}."
+    return (
+        f"unknown column {name!r}. The source has {len(columns)} columns, and their names are not those that the mapping "
+        "uses. Mend delimiter or encoding in the mapping; where the file has no header line, set header: false and columns."
+    )
 
 
 def first_line(error: Exception) -> str:
