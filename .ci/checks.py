@@ -18,8 +18,8 @@ error stops it; `workbench book check NAME` and the page of `10_data_quality` ma
 - **warning**: values that mislead. **info**: to know.
 
 A finding names its table and column, how many rows and of what share, up to {EXAMPLES} keys as examples, and what it breaks.
-Values are shown in none. Of columns that are private, or of which the source keeps the present value alone, only the share that is
-missing is counted. A `*` stands for any table, `COLUMN` for any column.
+No value of a row is shown. Of columns that are private, or of which the source keeps the present value alone, only the share
+that is missing is counted. A `*` stands for any table, `COLUMN` for any column.
 
 `severities` in `params/books/NAME.yaml` lowers a check by its name, with a reason that the report shows; nothing raises one:
 

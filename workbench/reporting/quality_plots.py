@@ -21,7 +21,7 @@ from workbench.reporting.style import BLUE, INK, MUTED, ORANGE, PALETTE, SKY, VE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TOP = 15
+_TOP, _MOVED = 15, 8
 
 
 @_plot("table", "faulty_share")
@@ -123,7 +123,7 @@ def plot_drift(
     title: str = "Drift since the last delivery",
 ) -> Axes:
     """Draw the `psi` of the columns that moved most, with the bounds above which it is `some` and a `shift`."""
-    most = table[table["psi"].notna()].sort_values(["psi", "column"], ascending=[False, True]).head(_TOP)
+    most = table[table["psi"].notna()].sort_values(["psi", "column"], ascending=[False, True]).head(_MOVED)
     ax = _axes(ax, title=title, grid="", bars=max(len(most), 1))
     psi = most["psi"].astype(float)
     colours = [VERMILION if value > shift else ORANGE if value > some else BLUE for value in psi]

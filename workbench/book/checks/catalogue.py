@@ -21,7 +21,7 @@ def checks_by_kind() -> dict[str, list[Check]]:
     }
 
 
-_SINCE_LAST = (deliveries.DROPPED, deliveries.ROSE)
+_SINCE_LAST = [check for check in deliveries.CHECKS if check.name in ("dropped", "gone", "rewritten", "rose")]
 
 
 def _own_rules() -> list[Check]:

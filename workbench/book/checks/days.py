@@ -10,7 +10,8 @@ import ibis
 from workbench.book.book import Book
 from workbench.core.dates import midnight_offsets
 
-_HISTORY = timedelta(days=3653)  # clock changes are followed from ten years before the book's first day
+# Clock changes are followed from so long before the book's first day: flows lie within it, loans may be older.
+_FLOWS, _LOANS = timedelta(days=366), timedelta(days=3653)
 
 
 def local_day(book: Book, moment: Any) -> Any:
@@ -18,22 +19,21 @@ def local_day(book: Book, moment: Any) -> Any:
 
     The offset changes at noon of the day on which the clocks do, so that it is right at every midnight.
     """
-    first, *changes = _offsets(book)
-    day = _shift(moment, first[1])
-    for since, offset in changes:
-        noon = datetime.combine(since, time(12)) - offset
-        day = ibis.ifelse(moment >= noon, _shift(moment, offset), day)
-    return day.cast("date")
+    offsets = _offsets(book, _FLOWS)
+    until = [moment < datetime.combine(since, time(12)) - offset for since, offset in offsets[1:]]
+    return _by_case(until, [_shift(moment, offset).cast("date") for _since, offset in offsets])
 
 
 def day_start(book: Book, day: Any) -> Any:
     """Return the UTC instant at which a business day starts."""
-    first, *changes = _offsets(book)
-    midnight = day.cast("timestamp")
-    start = _shift(midnight, -first[1])
-    for since, offset in changes:  # `since` is the first day that ends at this offset
-        start = ibis.ifelse(day > since, _shift(midnight, -offset), start)
-    return start
+    offsets, midnight = _offsets(book, _LOANS), day.cast("timestamp")
+    until = [day <= since for since, _offset in offsets[1:]]  # `since` is the first day that ends at its offset
+    return _by_case(until, [_shift(midnight, -offset) for _since, offset in offsets])
+
+
+def _by_case(until: list[Any], values: list[Any]) -> Any:
+    branches = list(zip(until, values[:-1], strict=True))
+    return ibis.cases(*branches, else_=values[-1]) if branches else values[-1]
 
 
 def month_number(day: Any) -> Any:
@@ -51,10 +51,10 @@ def month_end_of(number: int) -> date:
     return date(year, month + 1, 1) - timedelta(days=1)
 
 
-def _offsets(book: Book) -> list[tuple[date, timedelta]]:
+def _offsets(book: Book, history: timedelta) -> list[tuple[date, timedelta]]:
     facts = book.manifest.facts
     known = midnight_offsets(facts.time_zone, date(facts.last_day.year + 1, 12, 31))
-    since = facts.first_day - _HISTORY
+    since = facts.first_day - history
     start = max((index for index, (day, _offset) in enumerate(known) if day <= since), default=0)
     return known[start:]
 
