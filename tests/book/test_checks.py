@@ -17,6 +17,7 @@ import pytest
 from scipy.special import rel_entr
 
 from workbench.book import schema
+from workbench.book.attached import attach_book
 from workbench.book.book import Book
 from workbench.book.checks import check_book, examine_book
 from workbench.book.checks.catalogue import check_names, checks_by_kind
@@ -32,6 +33,8 @@ from workbench.book.loading.record import LoadRecord, SourceLoad, TableLoad, lis
 from workbench.book.store import Lowered, TableFacts
 from workbench.core.workspace import Workspace
 from workbench.models.evaluation import psi_table
+
+from .database import Database
 
 MakeBook = Callable[..., Book]
 Tables = dict[str, pd.DataFrame]
@@ -672,6 +675,40 @@ def test_drift_between_two_imports(new_workspace: Callable[..., Workspace], tmp_
     history = load_table(list_loads(workspace.books / "two"))
     assert history["rows_in"].tolist() == [2000] * 3
     assert history["warnings"].tolist() == [len(told), 2, 0]
+
+
+# PostgreSQL
+
+
+def test_the_checks_say_the_same_on_postgresql(workspace: Workspace, make_book: MakeBook, database: Database) -> None:
+    tables = {**clean(), **moving()}
+    tables["payments"].loc[0, ["loan_id", "known_at"]] = ["L9", pd.Timestamp("2024-01-10 11:00")]
+    tables["payments"] = pd.concat(
+        [tables["payments"], tables["payments"].tail(1).assign(amount=99.0, known_at=pd.Timestamp("2024-06-20"))]
+    )
+    tables["performance"].loc[1, ["balance", "month_end"]] = [2e12, pd.Timestamp("2024-02-28")]
+    tables["customers"].loc[0, ["birth_date", "education"]] = [date(2030, 1, 1), None]
+    tables["restructurings"] = pd.concat([tables["restructurings"]] * 2).assign(
+        distressed=[True, False], effective_on=[date(2024, 3, 5), date(2024, 4, 5)]
+    )
+    here = make_book(tables, first_day=date(2024, 1, 1), last_day=LAST, time_zone=ZONE)
+    database.load(here, "checked")
+    attach_book(workspace, "checked", url=database.url(), schema="checked", time_zone=ZONE)
+    there = Book.open(workspace, "checked")
+    ours, theirs = (examine_book(book, as_of=LAST) for book in (here, there))
+    assert len(ours.findings) >= 8
+    assert theirs.findings == ours.findings
+    pd.testing.assert_frame_equal(theirs.timeliness, ours.timeliness)
+    pd.testing.assert_frame_equal(theirs.monthly, ours.monthly)
+    pd.testing.assert_frame_equal(theirs.validity, ours.validity)
+    same = ["table", "column", "shown", "rows", "missing_share", "distinct", "mean", "deviation"]
+    pd.testing.assert_frame_equal(theirs.profile[same], ours.profile[same], check_dtype=False)
+    latest = examine_book(there)  # with the spread of each column
+    bins = {row.column: row.bins for row in latest.profile.itertuples() if row.table == "payments" and row.bins}
+    assert bins["kind"] == {"values": ["scheduled"], "rows": [6, 0, 0]}
+    assert sum(bins["amount"]["rows"]) == 6
+    gaps = [gaps_by_month(book, ours.profile, as_of=LAST) for book in (here, there)]
+    pd.testing.assert_frame_equal(*gaps)
 
 
 # The catalogue
