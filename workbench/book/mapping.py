@@ -80,6 +80,12 @@ class Source(_Strict):
             raise ValueError("header: false needs columns, the names of the columns in order")
         if self.time_zone is not None:
             _zone(self.time_zone)
+        try:
+            "".encode(self.encoding)
+        except LookupError:
+            raise ValueError(
+                f"encoding {self.encoding!r} is unknown; expected a name such as utf-8, gb18030, cp1250 or latin-1"
+            ) from None
         return self
 
 

@@ -153,6 +153,7 @@ def _as_text(value: str, kind: str) -> str:
 
 
 def _date(value: str, kind: str, formats: Formats) -> str:
+    value = f"nullif({value}, 'epoch')" if kind == "VARCHAR" else value  # a day of 1970 to DuckDB
     if kind == "VARCHAR" and formats.dates:
         return f"CAST(try_strptime({value}, {_list((*formats.dates, *formats.timestamps))}) AS DATE)"
     if kind in _WHOLE or kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
@@ -163,6 +164,7 @@ def _date(value: str, kind: str, formats: Formats) -> str:
 
 
 def _moment(value: str, kind: str, formats: Formats) -> str:
+    value = f"nullif({value}, 'epoch')" if kind == "VARCHAR" else value
     if kind == "VARCHAR" and (formats.timestamps or formats.dates):
         local = f"try_strptime({value}, {_list((*formats.timestamps, *formats.dates))})"
         return f"CAST({local} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"

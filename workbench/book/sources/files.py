@@ -259,8 +259,16 @@ def _header(path: Path, clean: Path, source: Source, facts: TextFacts) -> list[s
         text = head.decode("utf-8-sig", errors="strict" if facts.utf8 or clean is not path else "replace")
     except UnicodeDecodeError:
         text = head.decode("utf-8-sig", errors="replace")  # cut within a character at the end of the head
-    names = next(csv.reader(io.StringIO(text), delimiter=source.delimiter, quotechar=source.quote or None,
-                            quoting=csv.QUOTE_MINIMAL if source.quote else csv.QUOTE_NONE), [])  # fmt: skip
+    try:
+        names = next(csv.reader(io.StringIO(text), delimiter=source.delimiter, quotechar=source.quote or None,
+                                quoting=csv.QUOTE_MINIMAL if source.quote else csv.QUOTE_NONE), [])  # fmt: skip
+    except csv.Error:
+        names = []
+    if not names:
+        raise BookError(
+            f"{path}: no line of text in {source.encoding} was found, not even a header. Is it a packed file, or of another "
+            "kind than its name says? Deliver it again as text, or set encoding in the mapping."
+        )
     names = [name.strip() or f"column{number}" for number, name in enumerate(names, start=1)]
     seen: dict[str, int] = {}
     for place, name in enumerate(names, start=1):
