@@ -152,4 +152,4 @@ def test_no_module_reads_a_raw_table_but_the_book() -> None:
             word in path.read_text("utf-8") for word in ("connection.table(", "_engine.tables", ".read_parquet_dir(")
         )
     }
-    assert readers <= {"book/book.py", "book/engines.py", "book/remote.py", "book/sources/sql.py", "book/quality.py"}
+    assert readers <= {"book/book.py", "book/engines.py", "book/remote.py", "book/sources/sql.py"}
