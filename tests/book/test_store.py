@@ -141,6 +141,15 @@ def test_a_key_with_two_versions_is_noticed(home: Workspace) -> None:
     assert (tables["customers"].keys_versioned, tables["loans"].keys_versioned) == (True, False)
 
 
+def test_two_rows_of_a_key_at_one_instant_are_refused(home: Workspace) -> None:
+    def twice(out: Path) -> None:
+        rows = pd.DataFrame({"customer_id": ["C1", "C1"], "known_at": pd.to_datetime(["2024-01-01", "2024-01-01"])})
+        pq.write_table(canonical_table("customers", rows), out / "customers.parquet")
+
+    with pytest.raises(BookError, match="table customers: several rows of one customer_id have the same known_at"):
+        store_book(home, "demo", writer(extra=twice))
+
+
 def test_an_unknown_book_is_answered_with_the_nearest(home: Workspace) -> None:
     store_book(home, "demo", writer())
     with pytest.raises(BookError, match=r"unknown book 'dmo'. Did you mean 'demo'.* workbench book simulate dmo"):

@@ -144,8 +144,8 @@ class Book:
         known = self.versions(table, as_of=as_of)
         schema = TABLES[table]
         if self.manifest.tables[table].keys_versioned:
-            latest = ibis.row_number().over(group_by=list(schema.key), order_by=ibis.desc("known_at"))
-            known = known.mutate(_version=latest).filter(_._version == 0).drop("_version")
+            latest = known.group_by(*schema.key).aggregate(known_at=_.known_at.max())
+            known = known.semi_join(latest, [*schema.key, "known_at"])  # a key is known once at an instant
         seen = self._hide_future(known, schema, as_of)
         hidden = [] if private else self.private_columns(table)
         return seen.mutate(**{name: ibis.null().cast(seen[name].type()) for name in hidden}) if hidden else seen

@@ -237,9 +237,13 @@ def _table_facts(folder: Path, table: str) -> TableFacts:
     path = folder / f"{table}.parquet"
     check_columns(path, table)
     key = list(TABLES[table].key)
-    keys = pq.read_table(path, columns=key)
-    distinct = keys.group_by(key).aggregate([]).num_rows
-    return table_facts(keys.num_rows, distinct, {path.name: file_sha256(path)})
+    rows = pq.read_table(path, columns=[*key, "known_at"])
+    keys = rows.group_by(key).aggregate([]).num_rows
+    if keys < rows.num_rows and rows.group_by([*key, "known_at"]).aggregate([]).num_rows < rows.num_rows:
+        raise BookError(
+            f"table {table}: several rows of one {', '.join(key)} have the same known_at; expected one version an instant."
+        )
+    return table_facts(rows.num_rows, keys, {path.name: file_sha256(path)})
 
 
 def table_files(generation: Path, table: str) -> list[Path]:
