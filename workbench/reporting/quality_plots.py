@@ -73,7 +73,7 @@ def plot_delays(
         ax.annotate(words, end, (8, 0), textcoords="offset points", va="center", fontsize=8, annotation_clip=False)
     top = float(most.max()) if len(slow) else 1.0
     ax.set_xlim(min(0.0, float(half.min()) if len(slow) else 0.0) - 0.03 * max(top, 1), 2.2 * max(top, 1))
-    ax.set_ylim(len(slow) - 0.5, -0.5)
+    ax.set_ylim(max(len(slow), 1) - 0.5, -0.5)
     ax.set_yticks(list(at), [_short(name) for name in slow["table"]])
     ax.set_xticks([])
     ax.spines["bottom"].set_visible(False)
