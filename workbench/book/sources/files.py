@@ -204,10 +204,16 @@ def open_json_lines(
     if found is None and not known:
         raise BookError(f"sources.{opened.name}: no line of {', '.join(path.name for path in paths)} is a JSON object.")
     opened.structure = json.dumps(_merged(json.loads(known or "{}"), json.loads(found or "{}")))
-    connection.execute(
-        f"CREATE VIEW {quoted(opened.name)} AS "
-        f"SELECT unnest(from_json({line}, {literal(opened.structure)})) FROM {lines} WHERE {good}"
-    )
+    try:
+        connection.execute(
+            f"CREATE VIEW {quoted(opened.name)} AS "
+            f"SELECT unnest(from_json({line}, {literal(opened.structure)})) FROM {lines} WHERE {good}"
+        )
+    except duckdb.Error as error:
+        raise BookError(
+            f"sources.{opened.name}: the members of its objects cannot be columns, perhaps because two names differ in upper "
+            f"and lower case alone: {type(error).__name__}. Mend the export."
+        ) from None
 
 
 def _merged(known: Any, found: Any) -> Any:
@@ -329,6 +335,8 @@ def _cell(value: Any, source: Source) -> str:
         return ""
     if isinstance(value, datetime):  # a cell that shows a date alone is a midnight here
         return value.date().isoformat() if value.time() == time() else value.isoformat(sep=" ")
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         text = str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
         return text.replace(".", source.decimal)
