@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,35 +22,30 @@ from workbench.book.book import Book
 from workbench.book.checks import check_book
 from workbench.book.checks.deliveries import keep_profile, remember
 from workbench.book.definitions import Definitions
-from workbench.book.loading.append import MAX_PARTS, append_table, carry_over, merge_parts
-from workbench.book.loading.delivery import Delivery, open_delivery, rows_read, unreadable_lines
+from workbench.book.loading.accounts import refuse_losses, source_accounts, table_accounts
+from workbench.book.loading.delivery import Delivery, open_delivery
+from workbench.book.loading.generation import span, write_tables
 from workbench.book.loading.record import (
     KEPT_REJECTS,
     LOAD_FILE,
     LoadHistory,
     LoadRecord,
-    SourceLoad,
-    TableLoad,
     list_loads,
     read_history,
     write_record,
 )
-from workbench.book.loading.stage import StagedPart, fault_counts, prepare_part, rows_staged, stage, write_rejects
-from workbench.book.loading.write import compare, good_rows, write_lines, write_table
+from workbench.book.loading.stage import prepare_part, stage
 from workbench.book.mapping import Mapping, load_mapping, mapping_path
-from workbench.book.schema import SCHEMA_VERSION, TABLES
-from workbench.book.sources.files import Opened, first_line, literal
+from workbench.book.schema import SCHEMA_VERSION
+from workbench.book.sources.files import first_line
 from workbench.book.store import (
     BookFacts,
     BookManifest,
     TableFacts,
     Written,
-    check_columns,
     current_generation,
-    file_sha256,
     list_books,
     store_generation,
-    table_facts,
     table_files,
     writing,
 )
@@ -60,7 +55,6 @@ from workbench.core.workspace import Workspace
 from workbench.core.yaml_files import load_params
 
 Progress = Callable[[str], None]
-MOVING = ["payments", "performance", "transactions", "events"]  # tables whose rows make a book's first and last day
 
 
 @dataclass(frozen=True)
@@ -210,8 +204,10 @@ class _Load:
         for part in parts:
             self.progress(f"reading {part.table}")
             stage(self.connection, part)
-        self._count(parts, delivery)
-        self._refuse_rejects()
+        sources = source_accounts(self.connection, mapping, parts, delivery, rejects=self.rejects)
+        tables = table_accounts(self.connection, mapping, parts, rejects=self.rejects)
+        self.note(sources=sources, tables=tables)
+        refuse_losses(self.record, limit=mapping.max_reject_share, rejects=self.rejects)
         definitions = load_params(Definitions, self.workspace.params / "definitions.yaml")
 
         def check(folder: Path, manifest: BookManifest) -> None:
@@ -222,7 +218,38 @@ class _Load:
             loads = [*history.loads, self.record] if appending else [self.record]
             write_json(folder / LOAD_FILE, LoadHistory(loads=loads).model_dump(mode="json"))
 
-        return store_generation(self.home, self.name, lambda out: self._write(parts, out), check=check)
+        def write(out: Path) -> Written:
+            made, accounts = write_tables(
+                self.connection, mapping, parts, out, tables, before=self.before, append=appending, rejects=self.rejects,
+                scratch=self.scratch, progress=self.progress,
+            )  # fmt: skip
+            self.note(tables=accounts)
+            refuse_losses(self.record, limit=mapping.max_reject_share, rejects=self.rejects)
+            return Written(self._facts(out, made), made)
+
+        return store_generation(self.home, self.name, write, check=check)
+
+    def _facts(self, out: Path, tables: dict[str, TableFacts]) -> BookFacts:
+        mapping, zone = self.mapping, self.mapping.time_zone
+        delivered = self.record.delivered_at.astimezone(ZoneInfo(zone)).date()
+        first, last = mapping.first_day, mapping.last_day
+        if first is None or last is None:
+            earliest, latest = span(
+                self.connection, {table: table_files(out, table) for table in tables}, zone, delivered
+            )
+            if self.record.mode == "append" and self.before is not None:
+                latest = max(latest, self.before[1].facts.last_day)
+            first, last = first or earliest, last or latest
+        return BookFacts(
+            first_day=first,
+            last_day=last,
+            time_zone=zone,
+            currency=mapping.currency,
+            current_only=mapping.current_only,
+            roles=mapping.roles,
+            lowered=mapping.severities,
+            source=mapping.source,
+        )
 
     def _remember_killed(self) -> None:
         """List a load that was killed once its book was current, and let rejects go whose load nobody will ever know."""
@@ -253,190 +280,6 @@ class _Load:
     def _fingerprint(self, delivery: Delivery) -> str:
         yaml = mapping_path(self.workspace, self.name).read_bytes()
         return hashlib.sha256(f"{delivery.digest}{SCHEMA_VERSION}{_code_hash()}".encode() + yaml).hexdigest()
-
-    def _count(self, parts: list[StagedPart], delivery: Delivery) -> None:
-        """Count rows, faults and unreadable lines, and write what is rejected."""
-        sources, tables = {}, {}
-        for name, opened in delivery.opened.items():
-            lines = unreadable_lines(self.connection, opened)
-            reasons = Counter(line.reason for line in lines)
-            lost = self._lines_without_a_row(name, opened, parts) - len(lines)
-            if lost > 0 and any("quote" in reason for reason in reasons):
-                reasons["swallowed by an open quote"] = lost
-            elif lost > 0:
-                opened.repairs.append(f"{lost:,} lines are blank, or go on with a text in quotes that the line before began")
-            if lines:
-                write_lines([vars(line) for line in lines], self.rejects / f"{name}.lines.jsonl")
-            sources[name] = SourceLoad(
-                files=opened.files,
-                lines=opened.lines,
-                structure=opened.structure,
-                rejected_lines=dict(reasons),
-                repairs=opened.repairs,
-            )
-        for table in self.mapping.tables:
-            rows = rejected = 0
-            fatal: Counter[str] = Counter()
-            emptied: Counter[str] = Counter()
-            for part in (part for part in parts if part.table == table):
-                count, bad, faults = fault_counts(self.connection, part)
-                rows, rejected = rows + count, rejected + bad
-                for fault, number in faults.items():
-                    (fatal if fault.fatal else emptied)[fault.what] += number
-                if faults:
-                    write_rejects(self.connection, part, self.rejects / f"{table}-{part.number}.csv")
-            tables[table] = TableLoad(
-                rows_in=rows,
-                rejected_rows=rejected,
-                rejected=dict(fatal),
-                emptied=dict(emptied),
-                rows_out=rows - rejected,
-            )
-        self.note(sources=sources, tables=tables)
-
-    def _lines_without_a_row(self, name: str, opened: Opened, parts: list[StagedPart]) -> int:
-        if opened.lines is None:
-            return 0
-        whole = [part for part in parts if part.source == name and self._is_whole(part)]
-        return opened.lines - (rows_staged(self.connection, whole[0]) if whole else rows_read(self.connection, name))
-
-    def _is_whole(self, part: StagedPart) -> bool:
-        """Return whether a part has a row for each of its source's."""
-        mapped = self.mapping.tables[part.table][part.number]
-        return mapped.where is None and not mapped.joins
-
-    def _refuse_rejects(self) -> None:
-        """Stop a load of which too much cannot be read."""
-        limit = self.mapping.max_reject_share
-        found = []
-        for name, source in self.record.sources.items():
-            lost = sum(source.rejected_lines.values())
-            if lost > limit * max(source.lines or 0, 1):
-                reasons = ", ".join(f"{reason} ({count:,})" for reason, count in source.rejected_lines.items())
-                found.append(f"source {name}: {lost:,} of {source.lines:,} lines hold no record: {reasons}")
-        for table, load in self.record.tables.items():
-            for reason, count in load.rejected.items():
-                if count > limit * load.rows_in:
-                    found.append(f"{table}: {count:,} of {load.rows_in:,} rows rejected: {reason}")
-            if load.rejected_rows + load.conflicts > limit * load.rows_in and not any(
-                count > limit * load.rows_in for count in load.rejected.values()
-            ):
-                found.append(f"{table}: {load.rejected_rows + load.conflicts:,} of {load.rows_in:,} rows rejected")
-            for reason, count in load.emptied.items():
-                if count > limit * load.rows_in:
-                    found.append(f"{table}: {count:,} of {load.rows_in:,} values unusable: {reason}")
-        if found:
-            raise BookError(
-                f"book {self.name}: the load was stopped, the book is as it was. Over {limit:.2%} (max_reject_share) is lost:\n"
-                + "".join(f"  {line}\n" for line in found)
-                + f"See {self.rejects} for the rows. Mend the delivery or the mapping, and import again."
-            )
-
-    def _write(self, parts: list[StagedPart], out: Path) -> Written:
-        made: dict[str, TableFacts] = {}
-        carried = self.before if self.record.mode == "append" else None
-        if carried is not None:
-            for table in carried[1].tables:
-                carry_over(table_files(carried[0], table), out)
-                made[table] = carried[1].tables[table]
-        for table in self.mapping.tables:
-            self.progress(f"writing {table}")
-            masks = {part.number: part.fatal for part in parts if part.table == table}
-            source = good_rows(table, masks)
-            if carried is None or table not in made:
-                path = out / f"{table}.parquet"
-                written = write_table(self.connection, table, source, path, self.rejects / f"{table}-conflicts.csv")
-                check_columns(path, table)
-                made[table] = table_facts(written.rows, written.keys, {path.name: file_sha256(path)})
-                self._compare(table, made[table], path)
-                self._note_table(
-                    table, duplicates=written.duplicates, conflicts=written.conflicts, rows_out=written.rows
-                )
-            else:
-                made[table] = self._append(table, source, made[table], out)
-            self.connection.execute(f"DROP TABLE _stage_{table}")
-        self._refuse_rejects()
-        return Written(self._facts(out, made), made)
-
-    def _compare(self, table: str, facts: TableFacts, path: Path) -> None:
-        """Note what of the book before this delivery lacks or tells otherwise."""
-        if self.before is None or table not in self.before[1].tables or self.before[1].tables[table].sha256 == facts.sha256:
-            return
-        old = [file for file in table_files(self.before[0], table) if file.exists()]
-        if old:
-            gone, rewritten = compare(self.connection, table, old, [path])
-            self._note_table(table, gone=gone, rewritten=rewritten)
-
-    def _append(self, table: str, source: str, before: TableFacts, out: Path) -> TableFacts:
-        delivered = self.scratch / f"{table}.delivered.parquet"
-        written = write_table(self.connection, table, source, delivered, self.rejects / f"{table}-conflicts.csv")
-        files = table_files(out, table)
-        path = out / f"{table}+{len(files):04d}.parquet"
-        added = append_table(
-            self.connection, table, delivered, files, path, self.rejects / f"{table}-contradictions.csv"
-        )
-        self._note_table(
-            table,
-            duplicates=written.duplicates,
-            conflicts=written.conflicts + added.conflicts,
-            unchanged=added.unchanged,
-            corrections=added.corrections,
-            rows_out=added.rows,
-        )
-        if not added.rows:
-            return before
-        check_columns(path, table)
-        if len(files) + 1 > MAX_PARTS:
-            rows, keys = merge_parts(self.connection, table, [*files, path])
-            return table_facts(rows, keys, {files[0].name: file_sha256(files[0])})
-        hashes = {**before.files, path.name: file_sha256(path)}
-        return table_facts(before.rows + added.rows, before.keys + added.new_keys, hashes)
-
-    def _note_table(self, table: str, **facts: Any) -> None:
-        tables = {**self.record.tables, table: self.record.tables[table].model_copy(update=facts)}
-        self.note(tables=tables)
-
-    def _facts(self, out: Path, tables: dict[str, TableFacts]) -> BookFacts:
-        mapping, zone = self.mapping, self.mapping.time_zone
-        delivered = self.record.delivered_at.astimezone(ZoneInfo(zone)).date()
-        first, last = mapping.first_day, mapping.last_day
-        if first is None or last is None:
-            earliest, latest = self._span(out, tables, zone, delivered)
-            if self.record.mode == "append" and self.before is not None:
-                latest = max(latest, self.before[1].facts.last_day)
-            first, last = first or earliest, last or latest
-        return BookFacts(
-            first_day=first,
-            last_day=last,
-            time_zone=zone,
-            currency=mapping.currency,
-            current_only=mapping.current_only,
-            roles=mapping.roles,
-            lowered=mapping.severities,
-            source=mapping.source,
-        )
-
-    def _span(self, out: Path, tables: dict[str, TableFacts], zone: str, delivered: date) -> tuple[date, date]:
-        """Return the first and last day on which something happened that makes the book move, none after the delivery."""
-        moving = [name for name in MOVING if name in tables] or ["loans"]
-        self.connection.execute(f"SET TimeZone = {literal(zone)}")
-        days = []
-        for table in moving:
-            name = TABLES[table].occurred
-            column = (
-                f"({name} AT TIME ZONE 'UTC')::DATE" if TABLES[table].column(str(name)).dtype == "timestamp" else name
-            )
-            files = ", ".join(literal(str(path)) for path in table_files(out, table))
-            row = self.connection.execute(
-                f"SELECT min({column}), max({column}) FROM read_parquet([{files}]) WHERE {column} <= DATE '{delivered}'"
-            ).fetchall()[0]
-            days += [day for day in row if day is not None]
-        if not days:
-            raise BookError(
-                f"book {self.name}: no row of {', '.join(moving)} happened by {delivered}; expected a book with a past. "
-                "Look at the date columns of the mapping, or set first_day and last_day."
-            )
-        return min(days), max(days)
 
     def _check(self, book: Book) -> None:
         remember(self.before, book.folder)
