@@ -12,6 +12,7 @@ import pytest
 
 from workbench.book.attached import attach_book
 from workbench.book.book import Book
+from workbench.book.simulated import simulate_book
 from workbench.core.errors import BookError, ParameterError
 from workbench.core.workspace import Workspace
 from workbench.indicators.panel import build_panel, panel_path
@@ -221,6 +222,19 @@ def test_other_mistakes(options: dict[str, object], message: str, database: Data
     with pytest.raises((BookError, ParameterError)) as found:
         attach_book(home, "crm", **{"url": database.url(), **options})  # type: ignore[arg-type]
     assert message in str(found.value)
+
+
+def test_an_attached_book_is_not_replaced_by_a_stored_one(database: Database, schema: str, home: Workspace) -> None:
+    attach_book(home, "crm", url=database.url(), schema=schema)
+    with pytest.raises(BookError, match="book crm: it is attached to a database, so nothing is stored under this name"):
+        simulate_book(home, "crm", customers=20, months=3)
+    assert Book.open(home, "crm").tables == {"customers", "loans", "instalments", "payments"}
+
+
+def test_two_rows_of_one_instant_are_refused(database: Database, schema: str, home: Workspace) -> None:
+    database.run(f"INSERT INTO {schema}.loans SELECT loan_id, customer_id, opened_on, 5, known_at FROM {schema}.loans")
+    with pytest.raises(BookError, match=r"table loans: 1 of 1 keys \(loan_id\) have several rows of one known_at"):
+        attach_book(home, "crm", url=database.url(), schema=schema)
 
 
 def test_a_stored_book_is_not_replaced(database: Database, schema: str, small_book: Book) -> None:

@@ -23,12 +23,20 @@ from workbench.book.databases import open_database, told
 from workbench.book.engines import Engine
 from workbench.book.remote import Size, extent, find_tables, sizes
 from workbench.book.schema import SCHEMA_VERSION, TABLES
-from workbench.book.store import POINTER, BookFacts, BookManifest, TableFacts, current_generation, list_books, writing
+from workbench.book.store import (
+    ATTACHED,
+    POINTER,
+    BookFacts,
+    BookManifest,
+    TableFacts,
+    current_generation,
+    list_books,
+    writing,
+)
 from workbench.core.errors import BookError, ParameterError, unknown
 from workbench.core.files import read_json, staging_folder, write_json
 from workbench.core.workspace import Workspace, check_name
 
-RECORD = "attached.json"
 FLOWS = ("payments", "performance", "transactions", "events")  # their first row is the book's first day
 
 
@@ -47,7 +55,7 @@ class Attachment(BaseModel):
 
 def is_attached(generation: Path) -> bool:
     """Return whether a generation's rows lie in a database."""
-    return (generation / RECORD).exists()
+    return (generation / ATTACHED).exists()
 
 
 def attach_book(
@@ -116,7 +124,7 @@ def open_attached(
     BookError
         If the database cannot be reached, or no longer has what was attached.
     """
-    place = Attachment.model_validate(read_json(folder / RECORD))
+    place = Attachment.model_validate(read_json(folder / ATTACHED))
     connection = _connect(place.url, workspace, environment)
     with told(place.url):
         there = find_tables(connection, place.schema_name, where=_shown(place.url)).engine
@@ -210,7 +218,7 @@ def _publish(workspace: Workspace, manifest: BookManifest, place: Attachment) ->
     with writing(workspace, manifest.name):
         with staging_folder(home) as staging:
             write_json(staging / "book.json", manifest.model_dump(mode="json"))
-            write_json(staging / RECORD, place.model_dump(mode="json"))
+            write_json(staging / ATTACHED, place.model_dump(mode="json"))
             target.parent.mkdir(exist_ok=True)
             if not target.exists():
                 staging.rename(target)

@@ -136,11 +136,27 @@ def sizes(engine: Engine) -> dict[str, Size]:
 
 
 def extent(engine: Engine, name: str) -> Extent:
-    """Return how many keys a table has and when its first row happened: one aggregate query."""
+    """Return how many keys a table has and when its first row happened: one aggregate query.
+
+    Raises
+    ------
+    BookError
+        If a key has several rows of one `known_at`.
+    """
     contract, rows = TABLES[name], engine.tables[name]
     first = rows[contract.occurred].min() if contract.occurred else ibis.null("date")
-    by_key = rows.group_by(list(contract.key)).aggregate(first=first)
-    answer = _one_row(engine, by_key.aggregate(keys=_.count(), first=_["first"].min()))
+    by_key = rows.group_by(list(contract.key)).aggregate(
+        first=first, versions=rows.count(), instants=rows.known_at.nunique()
+    )
+    answer = _one_row(
+        engine,
+        by_key.aggregate(keys=_.count(), first=_["first"].min(), repeated=(_.versions > _.instants).ifelse(1, 0).sum()),
+    )
+    if answer["repeated"]:
+        raise BookError(
+            f"table {name}: {answer['repeated']:,} of {answer['keys']:,} keys ({', '.join(contract.key)}) have several rows of "
+            "one known_at; expected one version an instant. Mend the table, or attach a view that has one."
+        )
     return Extent(answer["keys"], answer["first"])
 
 

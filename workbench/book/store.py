@@ -20,6 +20,7 @@ from workbench.core.files import locked, read_json, staging_folder, write_json
 from workbench.core.workspace import Workspace, check_name
 
 POINTER = "current.json"
+ATTACHED = "attached.json"  # in a generation whose rows stay in a database
 
 
 class Lowered(BaseModel):
@@ -127,6 +128,12 @@ def store_generation(
     BookError
         If a required table is missing or a table's columns are not those of the canonical schema.
     """
+    current = (read_json(home / POINTER) or {}).get("generation", "")
+    if (home / "generations" / current / ATTACHED).exists():
+        raise BookError(
+            f"book {name}: it is attached to a database, so nothing is stored under this name. Take another name, or remove "
+            f"{home} first."
+        )
     with staging_folder(home) as staging:
         written = write(staging)
         names = sorted({path.stem.partition("+")[0] for path in staging.glob("*.parquet")})

@@ -55,7 +55,20 @@ ROSE = Check(
     "*", "rose", "", "holds far more keys than the last delivery", "warning",
     "rows may have come twice under other keys", when=f"over {RISE_WARNING:g} times as many",
 )  # fmt: skip
-CHECKS = (LINES, REPAIRED, REJECTED, CURRENCY, EMPTIED, CONFLICTS, CORRECTIONS, DUPLICATES, DROPPED, GONE, REWRITTEN, ROSE)
+CHECKS = (
+    LINES,
+    REPAIRED,
+    REJECTED,
+    CURRENCY,
+    EMPTIED,
+    CONFLICTS,
+    CORRECTIONS,
+    DUPLICATES,
+    DROPPED,
+    GONE,
+    REWRITTEN,
+    ROSE,
+)
 
 
 class Before(BaseModel):

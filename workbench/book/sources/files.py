@@ -70,8 +70,8 @@ def find_files(patterns: Sequence[str], base: Path, *, what: str) -> list[Path]:
             beside = [path.name for path in full.parent.glob("*")] if full.parent.is_dir() else []
             raise BookError(
                 f"{what}: no file matches {full}.{nearest(full.name, beside)} "
-                "Put the delivery there, mend the mapping, or name its folder with --from; where the mapping says {real_data}, set "
-                "that (WORKBENCH_REAL_DATA, or real_data in params/workbench.yaml)."
+                "Put the delivery there, mend the mapping, or name its folder with --from; where the mapping says "
+                "{real_data}, set that (WORKBENCH_REAL_DATA, or real_data in params/workbench.yaml)."
             )
         found.update(dict.fromkeys(match.resolve() for match in matches))
     return list(found)
