@@ -1,0 +1,443 @@
+"""Mappings, each against values worked out by hand: what an expression, a format or a zone makes of a small source."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from workbench.book.loading.load import LoadResult, import_book
+from workbench.book.store import current_generation, table_files
+from workbench.core.errors import BookError, ParameterError
+from workbench.core.workspace import Workspace
+
+DELIVERED = datetime(2024, 5, 1, 6, tzinfo=UTC)
+CUSTOMERS = {"from": "people", "columns": {"customer_id": "no"}, "known_at": "DATE '2020-01-01'"}
+LOANS = {"from": "credits", "columns": {"loan_id": "no", "customer_id": "who", "opened_on": "opened"}}
+FILES = {"people.csv": "no\nC1\nC2\n", "credits.csv": "no,who,opened\nL1,C1,2024-01-15\nL2,C2,2024-02-20\n"}
+
+
+class Desk:
+    """A workspace in which small sources are mapped and read back."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace, self.folder = workspace, workspace.root / "delivery"
+        self.mapping: dict[str, Any] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.workspace.books, ignore_errors=True)
+        self.folder.mkdir()
+        for name, text in FILES.items():
+            self.put(name, text)
+        self.mapping = {
+            "source": "a test",
+            "time_zone": "Europe/Prague",
+            "currency": "CZK",
+            "from": "delivery",
+            "max_reject_share": 1.0,
+            "sources": {"people": {"files": "people.csv"}, "credits": {"files": "credits.csv"}},
+            "tables": {"customers": dict(CUSTOMERS), "loans": dict(LOANS)},
+        }
+
+    def put(self, name: str, content: str | bytes) -> Path:
+        path = self.folder / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def source(self, name: str, text: str | bytes, **options: Any) -> None:
+        self.put(f"{name}.csv", text)
+        self.mapping["sources"][name] = {"files": f"{name}.csv", **options}
+
+    def people(self, **columns: Any) -> None:
+        """Map more columns of the customers."""
+        mapped = {**self.mapping["tables"]["customers"], "columns": {"customer_id": "no", **columns}}
+        self.mapping["tables"]["customers"] = mapped
+
+    def load(self, base: str | None = None, *, append: bool = False, at: datetime = DELIVERED) -> LoadResult:
+        text = yaml.safe_dump(self.mapping, allow_unicode=True, sort_keys=False)
+        (self.workspace.params / "books" / "desk.yaml").write_text(text, "utf-8")
+        return import_book(self.workspace, "desk", delivered_at=at, base=base, append=append)
+
+    def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
+        folder, _manifest = current_generation(self.workspace, "desk")
+        read = pa.concat_tables([pq.ParquetFile(path).read() for path in table_files(folder, table)])
+        return list(zip(*(read[name].to_pylist() for name in columns), strict=True))
+
+    def read(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
+        self.load()
+        return self.rows(table, *columns)
+
+
+@pytest.fixture(scope="module")
+def _desk(new_workspace: Callable[..., Workspace]) -> Desk:
+    return Desk(new_workspace())
+
+
+@pytest.fixture
+def desk(_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Return the desk with two customers and two loans; the checks of the content are left out."""
+    monkeypatch.setattr("workbench.book.loading.load._Load._check", lambda _load, _book: None)
+    _desk.clear()
+    return _desk
+
+
+# --- names --------------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_column_names_its_neighbour_before_any_row_is_read(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.source("people", "no,region\nC1,North\nC2,South\n")
+    desk.people(region="upper(regoin)")
+    monkeypatch.setattr("workbench.book.loading.load.stage", lambda *_arguments: pytest.fail("a row was read"))
+    with pytest.raises(
+        ParameterError, match=r"customers.region: upper\(regoin\): unknown column 'regoin'. Did you mean 'region'"
+    ):
+        desk.load()
+
+
+def test_a_file_without_a_header_shows_no_value_in_the_error(desk: Desk) -> None:
+    desk.source("people", "Greta Juniper,+420 777\nC2,x\n")
+    with pytest.raises(ParameterError, match="header: false") as refused:
+        desk.load()
+    assert "Greta" not in str(refused.value)
+    desk.source("people", "C1,Greta\nC2,Hugo\n", header=False, columns=["no", "called"])
+    desk.people(name="called")
+    assert desk.read("customers", "customer_id", "name") == [("C1", "Greta"), ("C2", "Hugo")]
+
+
+def _renamed(mapping: dict[str, Any], *path: str, to: str) -> None:
+    *parents, last = path
+    for name in parents:
+        mapping = mapping[name]
+    mapping[to] = mapping.pop(last)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: _renamed(m, "tables", "loans", to="lones"), "unknown table 'lones'. Did you mean 'loans'"),
+        (
+            lambda m: _renamed(m, "sources", "people", to="poeple"),
+            "unknown source in tables.customers 'people'. Did you mean 'poeple'",
+        ),
+        (
+            lambda m: m["tables"]["loans"]["columns"].update(princpal="1"),
+            "unknown column in tables.loans 'princpal'. Did you mean 'principal'",
+        ),
+        (
+            lambda m: m["tables"]["loans"]["columns"].update(product={"sql": "no", "codes": "kind"}),
+            "unknown code table",
+        ),
+        (lambda m: m.update(time_zon="UTC"), "time_zone"),
+        (lambda m: m.update(time_zone="Europe/Prag"), "unknown time zone 'Europe/Prag'"),
+        (lambda m: m.update(currency="koruna"), "currency"),
+        (lambda m: m["sources"]["people"].update(decimal="x"), "decimal"),
+        (lambda m: m["sources"]["people"].update(decimal=",", thousands=","), "decimal and thousands are both"),
+        (lambda m: m["sources"]["people"].update(header=False), "needs columns"),
+        (lambda m: m["sources"]["people"].update(sql={"query": "x"}), "sql"),
+        (lambda m: m["sources"]["people"].update(encoding="utf-9"), "encoding 'utf-9' is unknown"),
+        (lambda m: m["tables"]["customers"].pop("known_at"), "known_at is missing"),
+        (lambda m: m["tables"]["loans"]["columns"].pop("opened_on"), "tables.loans lacks opened_on"),
+        (lambda m: m["tables"].pop("loans"), "tables lacks loans"),
+        (
+            lambda m: m["tables"]["loans"].update(where="opned > '2024'"),
+            "unknown column 'opned'. Did you mean 'opened'",
+        ),
+        (lambda m: m["tables"]["loans"]["columns"].update(product="no ||"), "tables.loans.product"),
+        (lambda m: m.update(views={"v": "SELECT * FROM credit"}), "views.v"),
+        (lambda m: m.update(views={"people": "SELECT 1"}), "names a source and a view"),
+        (lambda m: m.update(current_only={"customers": ["regio"]}), "unknown column in current_only.customers 'regio'"),
+        (lambda m: m.update(roles={"customers": {"region": "secret"}}), "roles"),
+        (lambda m: m["sources"]["people"].update(files="peeple.csv"), "no file matches .*Did you mean 'people.csv'"),
+    ],
+)
+def test_a_wrong_mapping_is_refused_with_the_nearest_name(
+    desk: Desk, change: Callable[[dict[str, Any]], None], words: str
+) -> None:
+    desk.mapping["tables"] = {
+        name: {**table, "columns": dict(table["columns"])} for name, table in desk.mapping["tables"].items()
+    }
+    change(desk.mapping)
+    with pytest.raises((ParameterError, BookError), match=words):
+        desk.load()
+
+
+# --- values -------------------------------------------------------------------------------------------------------------
+
+
+def test_numbers_with_commas_and_thousands(desk: Desk) -> None:
+    desk.source(
+        "people",
+        'no;income\nC1;1.234,565\nC2;"12"\nC3;1.5.5\nC4;-0,005\nC5;\n',
+        delimiter=";",
+        decimal=",",
+        thousands=".",
+    )
+    desk.people(monthly_income="income")
+    found = dict(desk.read("customers", "customer_id", "monthly_income"))
+    assert found == {
+        "C1": Decimal("1234.57"),
+        "C2": Decimal("12.00"),
+        "C3": Decimal("155.00"),
+        "C4": Decimal("-0.01"),
+        "C5": None,
+    }
+
+
+def test_a_point_is_no_decimal_sign_where_the_comma_is(desk: Desk) -> None:
+    desk.source("people", "no;income\nC1;1.5\nC2;1,5\n", delimiter=";", decimal=",")
+    desk.people(monthly_income="income")
+    result = desk.load()
+    assert desk.rows("customers", "monthly_income") == [(None,), (Decimal("1.50"),)]
+    assert result.record.tables["customers"].emptied == {"monthly_income: cannot be read as money": 1}
+
+
+def test_wrong_values_are_counted_and_kept_beside_the_book(desk: Desk) -> None:
+    desk.source("people", "no,income,born\nC1,much,1980-02-30\nC2,10,1980-02-29\n,5,1990-01-01\n")
+    desk.people(monthly_income="income", birth_date="born")
+    result = desk.load()
+    load = result.record.tables["customers"]
+    assert (load.rows_in, load.rejected_rows, load.rows_out) == (3, 1, 2)
+    assert load.rejected == {"customer_id is missing": 1}
+    assert load.emptied == {"birth_date: cannot be read as date": 1, "monthly_income: cannot be read as money": 1}
+    kept = (desk.workspace.books / "desk" / result.record.rejects / "customers-0.csv").read_text("utf-8")
+    assert "value left empty" in kept
+    assert "1980-02-30" in kept
+    assert desk.rows("customers", "customer_id", "birth_date") == [("C1", None), ("C2", date(1980, 2, 29))]
+
+
+def test_dates_in_the_source_s_own_formats(desk: Desk) -> None:
+    desk.source(
+        "credits", "no,who,opened\nL1,C1,15.1.2024\nL2,C2,20240220\nL3,C2,2024-03-01\n", dates=["%d.%m.%Y", "%Y%m%d"]
+    )
+    result = desk.load()
+    assert desk.rows("loans", "loan_id", "opened_on") == [("L1", date(2024, 1, 15)), ("L2", date(2024, 2, 20))]
+    assert result.record.tables["loans"].rejected == {
+        "known_at: cannot be read as timestamp": 1,
+        "opened_on: cannot be read as date": 1,
+    }
+
+
+def test_excel_s_own_dates_need_no_format(desk: Desk) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (
+        ["no", "who", "opened"],
+        ["L1", "C1", datetime(2024, 1, 15)],
+        ["L2", "C2", "20.02.2024"],
+        [17, "C2", date(2024, 3, 1)],
+    ):
+        sheet.append(row)
+    book.save(desk.folder / "credits.xlsx")
+    desk.mapping["sources"]["credits"] = {"files": "credits.xlsx", "dates": "%d.%m.%Y"}
+    assert desk.read("loans", "loan_id", "opened_on") == [
+        ("17", date(2024, 3, 1)),
+        ("L1", date(2024, 1, 15)),
+        ("L2", date(2024, 2, 20)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "gender", "emptied"),
+    [("invalid", None, 1), ("null", None, 0), ("keep", "X", 0)],
+)
+def test_code_tables(desk: Desk, otherwise: str, gender: str | None, emptied: int) -> None:
+    desk.source("people", "no,sex\nC1,1\nC2,X\nC3, 2 \n")
+    desk.mapping["codes"] = {"sexes": {"1": "male", "2": "female"}}
+    desk.people(gender={"sql": "sex", "codes": "sexes", "otherwise": otherwise})
+    result = desk.load()
+    assert desk.rows("customers", "gender") == [("male",), (gender,), ("female",)]
+    assert sum(result.record.tables["customers"].emptied.values()) == emptied
+
+
+def test_texts_that_mean_no_value(desk: Desk) -> None:
+    desk.source("people", 'no,region\nC1,N/A\nC2,\nC3,"  "\nC4,-\nC5,None\n', missing=["N/A", "-"])
+    desk.people(region="region")
+    assert desk.read("customers", "region") == [(None,), (None,), (None,), (None,), ("None",)]
+
+
+def test_encodings(desk: Desk) -> None:
+    desk.source("people", "no,region\nC1,上海\nC2,Plzeň\n".encode("gb18030"), encoding="gb18030")
+    desk.people(region="region")
+    assert desk.read("customers", "region") == [("上海",), ("Plzeň",)]
+
+
+# --- rows ---------------------------------------------------------------------------------------------------------------
+
+
+def test_wide_months_become_rows(desk: Desk) -> None:
+    desk.source("wide", "no,bal1,paid1,bal2,paid2\nL1,100,0,90,10\nL2,50,,40,10\n")
+    desk.mapping["sources"]["wide"]["unpivot"] = {
+        "name": "month",
+        "over": [1, 2],
+        "values": {"balance": "bal{}", "paid": "paid{}"},
+    }
+    desk.mapping["tables"]["performance"] = {
+        "from": "wide",
+        "columns": {
+            "loan_id": "no",
+            "month_end": "last_day(DATE '2024-01-01' + to_months(month::INT))",
+            "balance": "balance",
+            "paid_amount": "paid",
+        },
+    }
+    assert desk.read("performance", "loan_id", "month_end", "balance", "paid_amount") == [
+        ("L1", date(2024, 2, 29), Decimal(100), Decimal(0)),
+        ("L1", date(2024, 3, 31), Decimal(90), Decimal(10)),
+        ("L2", date(2024, 2, 29), Decimal(50), None),
+        ("L2", date(2024, 3, 31), Decimal(40), Decimal(10)),
+    ]
+
+
+def test_one_wide_value_and_a_month_that_is_missing(desk: Desk) -> None:
+    desk.source("wide", "no,bal1,bal3\nL1,100,90\n")
+    wide = desk.mapping["sources"]["wide"]
+    wide["unpivot"] = {"name": "month", "over": [1, 2, 3], "values": {"balance": "bal{}"}}
+    desk.mapping["tables"]["performance"] = {
+        "from": "wide",
+        "columns": {"loan_id": "no", "month_end": "last_day(make_date(2024, month::INT, 1))", "balance": "balance"},
+    }
+    with pytest.raises(ParameterError, match="unknown column 'bal2'"):
+        desk.load()
+    wide["unpivot"]["over"] = [1, 3]
+    assert desk.read("performance", "month_end", "balance") == [
+        (date(2024, 1, 31), Decimal(100)),
+        (date(2024, 3, 31), Decimal(90)),
+    ]
+
+
+def test_joins_views_and_where(desk: Desk) -> None:
+    desk.source("terms", "loan,months,sum\nL1,12,1000\n")
+    desk.source("sums", "who,income\nC1,10\nC1,20\nC2,5\n")
+    desk.mapping["views"] = {"incomes": "SELECT who, sum(income::DECIMAL(18, 2)) AS income FROM sums GROUP BY who"}
+    desk.people(monthly_income="incomes.income", customer_id="people.no")
+    desk.mapping["tables"]["customers"]["joins"] = {"incomes": "incomes.who = people.no"}
+    desk.mapping["tables"]["loans"] = {
+        "from": "credits",
+        "joins": {"terms": "terms.loan = credits.no"},
+        "where": "credits.opened < '2024-06-01'",
+        "columns": {
+            "loan_id": "no",
+            "customer_id": "credits.who",
+            "opened_on": "opened",
+            "term_months": "months",
+            "principal": "sum",
+        },
+    }
+    desk.put("credits.csv", FILES["credits.csv"] + "L3,C2,2024-06-01\n")
+    desk.load()
+    assert desk.rows("customers", "monthly_income") == [(Decimal(30),), (Decimal(5),)]
+    assert desk.rows("loans", "loan_id", "term_months", "principal") == [("L1", 12, Decimal(1000)), ("L2", None, None)]
+
+
+def test_local_times_become_utc_across_the_change_of_the_clocks(desk: Desk) -> None:
+    desk.source(
+        "calls",
+        "no,who,at\nE1,C1,2024-03-31 01:30:00\nE2,C1,2024-03-31 03:30:00\nE3,C1,2024-07-01\nE4,C1,2024-01-01T00:00:00+05:00\n"
+        "E5,C1,2023-10-29 04:00:00\n",
+    )
+    desk.mapping["tables"]["events"] = {
+        "from": "calls",
+        "columns": {"event_id": "no", "customer_id": "who", "occurred_at": "at", "kind": "'contact'"},
+    }
+    assert dict(desk.read("events", "event_id", "occurred_at")) == {
+        "E1": datetime(2024, 3, 31, 0, 30),  # winter: an hour before UTC
+        "E2": datetime(2024, 3, 31, 1, 30),  # summer: two
+        "E3": datetime(2024, 6, 30, 22, 0),  # a day is its first instant
+        "E4": datetime(2023, 12, 31, 19, 0),  # the value's own zone counts
+        "E5": datetime(2023, 10, 29, 3, 0),
+    }
+    desk.mapping["sources"]["calls"]["time_zone"] = "Asia/Shanghai"
+    assert dict(desk.read("events", "event_id", "occurred_at"))["E1"] == datetime(2024, 3, 30, 17, 30)
+
+
+def test_rows_in_another_currency_are_rejected(desk: Desk) -> None:
+    desk.source(
+        "paid", "no,loan,at,amount,ccy\nP1,L1,2024-02-01,10,CZK\nP2,L1,2024-03-01,10,EUR\nP3,L1,2024-03-02,10,\n"
+    )
+    desk.mapping["tables"]["payments"] = {
+        "from": "paid",
+        "currency": "ccy",
+        "columns": {"payment_id": "no", "loan_id": "loan", "paid_at": "at", "amount": "amount", "kind": "'scheduled'"},
+    }
+    result = desk.load()
+    assert desk.rows("payments", "payment_id") == [("P1",)]
+    assert sum(result.record.tables["payments"].rejected.values()) == 2
+
+
+def test_known_at_may_be_the_delivery(desk: Desk) -> None:
+    desk.mapping["tables"]["customers"]["known_at"] = "delivered_at"
+    assert set(desk.read("customers", "known_at")) == {(datetime(2024, 5, 1, 6),)}
+    later = datetime(2024, 6, 1, 6, tzinfo=UTC)
+    desk.source("people", "no\nC1\nC2\nC3\n")
+    desk.load(append=True, at=later)
+    assert desk.rows("customers", "customer_id", "known_at") == [
+        ("C1", datetime(2024, 5, 1, 6)),
+        ("C2", datetime(2024, 5, 1, 6)),
+        ("C3", datetime(2024, 6, 1, 6)),
+    ]
+
+
+def test_several_files_with_columns_in_another_order_and_their_names(desk: Desk) -> None:
+    desk.put("part-2024-01.csv", "no,region\nC1,North\n")
+    desk.put("part-2024-02.csv", "region,no\nSouth,C2\n")
+    desk.mapping["sources"]["people"] = {"files": "part-*.csv"}
+    desk.people(region="region", segment="regexp_extract(_file, 'part-(.*).csv', 1)")
+    assert desk.read("customers", "customer_id", "region", "segment") == [
+        ("C1", "North", "2024-01"),
+        ("C2", "South", "2024-02"),
+    ]
+
+
+def test_a_column_that_one_of_several_files_lacks_is_told(desk: Desk) -> None:
+    desk.put("part-1.csv", "no,region\nC1,North\n")
+    desk.put("part-2.csv", "no\nC2\n")
+    desk.mapping["sources"]["people"] = {"files": "part-*.csv"}
+    desk.people(region="region")
+    result = desk.load()
+    assert desk.rows("customers", "region") == [("North",), (None,)]
+    assert any("part-2.csv: 1 columns that other files" in repair for repair in result.record.sources["people"].repairs)
+
+
+def test_from_replaces_the_folder_of_the_mapping(desk: Desk) -> None:
+    other = desk.workspace.root / "other"
+    shutil.copytree(desk.folder, other, dirs_exist_ok=True)
+    (other / "people.csv").write_text("no\nC7\n", "utf-8")
+    desk.load(str(other))
+    assert desk.rows("customers", "customer_id") == [("C7",)]
+
+
+def test_roles_and_columns_without_history_are_kept_with_the_book(desk: Desk) -> None:
+    desk.mapping["roles"] = {"customers": {"segment": "private"}}
+    desk.mapping["current_only"] = {"customers": ["region", "segment"]}
+    desk.mapping["severities"] = {"loans.unstated": {"severity": "info", "reason": "the source never says why"}}
+    facts = desk.load().manifest.facts
+    assert facts.roles == {"customers": {"segment": "private"}}
+    assert facts.current_only == {"customers": ["region", "segment"]}
+    assert facts.lowered["loans.unstated"].reason == "the source never says why"
+
+
+def test_json_lines_and_parquet_keep_their_types(desk: Desk) -> None:
+    desk.put("people.jsonl", '{"no": 1, "in": {"come": 12.345}}\n{"no": 2, "in": {"come": "7"}}\nnonsense\n')
+    desk.mapping["sources"]["people"] = {"files": "people.jsonl"}
+    desk.people(monthly_income='"in".come')
+    loans = pa.table({"no": ["L1"], "who": [1.0], "opened": [date(2024, 1, 15)]})
+    pq.write_table(loans, desk.folder / "credits.parquet")
+    desk.mapping["sources"]["credits"] = {"files": "credits.parquet"}
+    result = desk.load()
+    assert desk.rows("customers", "customer_id", "monthly_income") == [("1", Decimal("12.35")), ("2", Decimal(7))]
+    assert desk.rows("loans", "customer_id", "opened_on") == [("1", date(2024, 1, 15))]
+    assert result.record.sources["people"].rejected_lines == {"is no JSON object": 1}
