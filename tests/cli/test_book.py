@@ -104,6 +104,26 @@ def test_an_unknown_column_is_answered_with_its_nearest(home: Path, typed: Typed
 
 
 @pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            {"severities": {"loans.orphan": {"severity": "info", "reason": "purged long ago"}}},
+            "Did you mean 'loans.orphans'?",
+        ),
+        ({"severities": {"loans.orphans": {"severity": "info", "reason": "so"}}}, "at least 10 characters"),
+        ({"roles": {"loans": {"customer_id": "private"}}}, "roles.loans.customer_id is a key"),
+        ({"time_zone": "Berlin"}, "unknown time zone 'Berlin'"),
+        ({"curency": "EUR"}, "Did you mean 'currency'?"),
+    ],
+)
+def test_a_wrong_mapping_is_one_message(more: dict[str, object], message: str, home: Path, typed: Typed) -> None:
+    (home / "params" / "books" / "three.yaml").write_text(yaml.safe_dump({**MAPPING, **more}), "utf-8")
+    done = typed("book", "import", "three", home=home)
+    assert done.code == 2
+    assert message in done.message()
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("import", "thre"), "unknown book 'thre'. Did you mean 'three'?"),

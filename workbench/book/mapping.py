@@ -159,6 +159,10 @@ class Mapping(_Strict):
                 _known(f"table in {what}", table, TABLES)
                 for column in columns:
                     _known(f"column in {what}.{table}", column, [found.name for found in TABLES[table].columns])
+                    if TABLES[table].column(column).role == "key":
+                        raise ValueError(
+                            f"{what}.{table}.{column} is a key: without it rows belong to nobody; leave it out"
+                        )
         absent = [table for table in REQUIRED_TABLES if table not in self.tables]
         if absent:
             raise ValueError(f"tables lacks {' and '.join(absent)}; {' and '.join(REQUIRED_TABLES)} are required")

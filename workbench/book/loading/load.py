@@ -20,6 +20,7 @@ import duckdb
 
 from workbench.book.book import Book
 from workbench.book.checks import check_book
+from workbench.book.checks.catalogue import check_names
 from workbench.book.checks.deliveries import keep_profile, remember
 from workbench.book.definitions import Definitions
 from workbench.book.loading.accounts import refuse_losses, source_accounts, table_accounts
@@ -49,7 +50,7 @@ from workbench.book.store import (
     table_files,
     writing,
 )
-from workbench.core.errors import BookError, InputError
+from workbench.core.errors import BookError, InputError, ParameterError, nearest
 from workbench.core.files import staging_folder, write_json
 from workbench.core.workspace import Workspace
 from workbench.core.yaml_files import load_params
@@ -94,6 +95,7 @@ def import_book(
         If the mapping is wrong.
     """
     mapping = load_mapping(workspace, name)
+    _check_severities(mapping, mapping_path(workspace, name))
     clock = time.monotonic()
     with _room(name), writing(workspace, name) as home, staging_folder(home) as scratch:
         load = _Load(workspace, name, mapping, home, scratch, delivered_at.astimezone(UTC), append, progress)
@@ -109,6 +111,15 @@ def import_book(
             load.note(seconds=round(time.monotonic() - clock, 2))
             load.leave()
     return LoadResult(manifest, load.record)
+
+
+def _check_severities(mapping: Mapping, path: Path) -> None:
+    names = check_names()
+    for name in mapping.severities:
+        if name not in names:
+            raise ParameterError(
+                f"{path}: severities: unknown check {name!r}.{nearest(name, names)} All: docs/checks.md."
+            )
 
 
 @contextmanager
