@@ -98,10 +98,6 @@ def write_mapping(workspace: Workspace, rows: dict[str, int]) -> None:
     mapping = {
         "source": "a simulated book as CSV files", "time_zone": "UTC", "currency": "EUR", "from": ".",
         "sources": {table: {"files": f"{table}.csv"} for table in rows}, "tables": tables,
-        "severities": {
-            name: {"severity": "warning", "reason": "planted in the simulated book"}
-            for name in ("customers.not_positive", "customers.age", "payments.before_loan", "transactions.orphans")
-        },
     }  # fmt: skip
     for number in range(9):
         (workspace.params / "books" / f"load{number}.yaml").write_text(
