@@ -8,7 +8,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -132,7 +132,7 @@ def _room(name: str) -> Iterator[None]:
             f"book {name}: not enough memory: {first_line(error)}. The book is as it was. Raise memory in "
             "params/workbench.yaml, and import again."
         ) from None
-    except (OSError, duckdb.IOException) as error:
+    except (OSError, duckdb.IOException, duckdb.TransactionException) as error:
         raise BookError(
             f"book {name}: the load broke off: {first_line(error)}. The book is as it was. Make room on the disk, or mend "
             "the rights of the file, and import again."
@@ -167,7 +167,6 @@ class _Load:
         )
         self.rejects = home / "rejects" / load_id
         self._remember_killed()
-        self.rejects.mkdir(parents=True)
         settings = workspace.settings
         workspace.scratch.mkdir(parents=True, exist_ok=True)
         self.connection = duckdb.connect(
@@ -181,6 +180,7 @@ class _Load:
             },
         )
         self.connection.execute("SET TimeZone = 'UTC'")
+        self.rejects.mkdir(parents=True)
 
     def note(self, **facts: Any) -> None:
         """Add facts to the record."""
@@ -283,8 +283,11 @@ class _Load:
         self._note_rejects()
         if not self.record.rejects:
             self.rejects.rmdir()
-        with suppress(OSError):  # a full disk; a load that was done is in its generation, and listed by the next one
+        try:
             write_record(self.home, self.record)
+        except OSError:  # a full disk; a load that was done is in its generation, and listed by the next one
+            if self.record.status == "refused":
+                shutil.rmtree(self.rejects, ignore_errors=True)
         for folder in sorted((self.home / "rejects").iterdir())[:-KEPT_REJECTS]:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -12,7 +12,7 @@ import duckdb
 from workbench.book.loading.expressions import Formats, clean, coded, failed, not_allowed, raw, raw_value, typed
 from workbench.book.mapping import ColumnMapping, Mapping, Part
 from workbench.book.schema import TABLES, Column, TableSchema
-from workbench.book.sources.files import FILE_COLUMN, Opened, first_line, literal, quoted, unknown_column
+from workbench.book.sources.files import FILE_COLUMN, Opened, first_line, literal, no_room, quoted, unknown_column
 from workbench.core.errors import BookError, ParameterError
 
 SQL_TYPES = {
@@ -107,6 +107,8 @@ def stage(connection: duckdb.DuckDBPyConnection, part: StagedPart) -> None:
             f"tables.{part.table}: not enough memory: {first_line(error)}. Raise memory in params/workbench.yaml."
         ) from None
     except duckdb.Error as error:
+        if no_room(error):
+            raise
         raise BookError(
             f"tables.{part.table}: source {part.source!r} cannot be read: {first_line(error)}. Deliver it again, or mend "
             "the mapping's format, joins or filter."

@@ -358,6 +358,12 @@ def unknown_column(name: str, columns: Sequence[str], *, words: str) -> str:
     )
 
 
+def no_room(error: duckdb.Error) -> bool:
+    """Return whether it is the scratch database that cannot be written, and no source that cannot be read."""
+    kinds = (duckdb.IOException, duckdb.TransactionException)
+    return isinstance(error, kinds) and re.search(r"write|space left|too large|quota", str(error)) is not None
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of an error; values in it, which may be a customer's, are hidden."""
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
