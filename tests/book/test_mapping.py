@@ -230,6 +230,13 @@ def test_dates_in_the_source_s_own_formats(desk: Desk) -> None:
     }
 
 
+@pytest.mark.parametrize("formats", [{}, {"dates": "%Y-%m-%d", "timestamps": "%Y-%m-%d %H:%M:%S"}])
+def test_words_for_moments_are_none(desk: Desk, formats: dict[str, str]) -> None:
+    words = "L3,C1,infinity\nL4,C1,-infinity\nL5,C1,epoch\n"
+    desk.source("credits", FILES["credits.csv"] + words, **formats)
+    assert desk.read("loans", "loan_id", "opened_on") == [("L1", date(2024, 1, 15)), ("L2", date(2024, 2, 20))]
+
+
 def test_excel_s_own_dates_need_no_format(desk: Desk) -> None:
     book = openpyxl.Workbook()
     sheet = book.active

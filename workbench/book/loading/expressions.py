@@ -152,8 +152,13 @@ def _as_text(value: str, kind: str) -> str:
     return f"CASE WHEN length({value}) <= {TEXT_LENGTH} THEN {found} END" if kind == "VARCHAR" else found
 
 
+def _no_word(value: str) -> str:
+    """Return a text without the words that DuckDB takes for moments: `infinity` would become a day of 1899."""
+    return f"CASE WHEN lower({value}) NOT IN ('epoch', 'infinity', '-infinity') THEN {value} END"
+
+
 def _date(value: str, kind: str, formats: Formats) -> str:
-    value = f"nullif({value}, 'epoch')" if kind == "VARCHAR" else value  # a day of 1970 to DuckDB
+    value = _no_word(value) if kind == "VARCHAR" else value
     if kind == "VARCHAR" and formats.dates:
         return f"CAST(try_strptime({value}, {_list((*formats.dates, *formats.timestamps))}) AS DATE)"
     if kind in _WHOLE or kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
@@ -164,7 +169,7 @@ def _date(value: str, kind: str, formats: Formats) -> str:
 
 
 def _moment(value: str, kind: str, formats: Formats) -> str:
-    value = f"nullif({value}, 'epoch')" if kind == "VARCHAR" else value
+    value = _no_word(value) if kind == "VARCHAR" else value
     if kind == "VARCHAR" and (formats.timestamps or formats.dates):
         local = f"try_strptime({value}, {_list((*formats.timestamps, *formats.dates))})"
         return f"CAST({local} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
