@@ -38,11 +38,11 @@ format:
 
 bench:
 	@.ci/setup test
-	@for file in bench/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for name in overhead ceiling load; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
 
 proofs:
 	@.ci/setup test
-	@for file in dpd broken kills; do echo "== bench/$$file.py"; $(BIN)/python bench/$$file.py || exit 1; done
+	@for name in dpd broken kills; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
 
 lock:
 	@.ci/setup test

@@ -2,7 +2,7 @@
 
 D marks three months in a row without payment, unless the loan is repaid in full later. Needs the folder of the real data
 (setting real_data). The table and its reading are in docs/books/aart.md.
-Run: .venv/bin/python bench/aart_default.py
+Run: .venv/bin/python -m bench.aart_default
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _scratch import PROJECT, scratch_workspace
 
+from bench._scratch import PROJECT, scratch_workspace
 from workbench.book.book import Book
 from workbench.book.loading.load import import_book
 from workbench.book.performance import performance

@@ -1,6 +1,6 @@
 """How near the simulated scorecard comes to the best that anyone could do: the true risk, by simulating on from the true state.
 
-Run: .venv/bin/python bench/ceiling.py [customers] [seed]
+Run: .venv/bin/python -m bench.ceiling [customers] [seed]
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 import pandas as pd
-from _scratch import scratch_workspace
 
+from bench._scratch import scratch_workspace
 from workbench.book.book import Book
 from workbench.book.simulated import START, simulate_book
 from workbench.book.simulation import true_pd

