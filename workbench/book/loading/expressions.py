@@ -6,6 +6,7 @@ Nothing here raises at run time: what cannot be read becomes null with a fault n
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ _WHOLE = (
     "UBIGINT",
     "UHUGEINT",
 )
+TEXTS = ("VARCHAR", "JSON")  # types whose values a source's formats say how to read
 FIRST_DATE, LAST_DATE = "DATE '1800-01-01'", "DATE '2299-12-31'"  # outside, a date is a typing error or a sentinel
 TEXT_LENGTH = 4000  # characters; longer is no name, kind or note but a lost quote
 
@@ -105,7 +107,7 @@ def typed(value: str, kind: str, column: Column, formats: Formats) -> str:
     Money is rounded to cents, half away from zero; a number with a fraction is no `int`; local times are those of the
     session's time zone, and become UTC; a date as a moment is its first instant.
     """
-    text = kind in ("VARCHAR", "JSON")
+    text = kind in TEXTS
     number = _number(value, formats) if text else value
     match column.dtype:
         case "string":
@@ -134,8 +136,12 @@ def typed(value: str, kind: str, column: Column, formats: Formats) -> str:
 
 
 def _number(value: str, formats: Formats) -> str:
-    if formats.thousands:
-        value = f"replace({value}, {literal(formats.thousands)}, '')"
+    if formats.thousands:  # 12.50 is no 1250: groups are of three digits, or there are none
+        apart, decimal = re.escape(formats.thousands), re.escape(formats.decimal)
+        grouped = literal(rf"[+-]?\d{{1,3}}({apart}\d{{3}})+({decimal}\d+)?")
+        plain = f"NOT contains({value}, {literal(formats.thousands)})"
+        joined = f"replace({value}, {literal(formats.thousands)}, '')"
+        value = f"(CASE WHEN {plain} OR regexp_full_match({value}, {grouped}) THEN {joined} END)"
     if formats.decimal != ".":  # a point is no digit sign there: '1.5' must not pass for one and a half
         value = f"CASE WHEN NOT contains({value}, '.') THEN replace({value}, {literal(formats.decimal)}, '.') END"
     return value
@@ -158,32 +164,43 @@ def _no_word(value: str) -> str:
 
 
 def _date(value: str, kind: str, formats: Formats) -> str:
-    value = _no_word(value) if kind == "VARCHAR" else value
-    if kind == "VARCHAR" and formats.dates:
-        return f"CAST(try_strptime({value}, {_list((*formats.dates, *formats.timestamps))}) AS DATE)"
+    if kind in TEXTS:
+        value = _no_word(value)
+        if formats.dates:
+            return _first(f"CAST({_parsed(value, form)} AS DATE)" for form in (*formats.dates, *formats.timestamps))
+        moment = f"CAST(TRY_CAST({value} AS TIMESTAMPTZ) AS DATE)"  # with an offset the day is the local one
+        return f"CASE WHEN contains({value}, ':') THEN {moment} ELSE TRY_CAST({value} AS DATE) END"
     if kind in _WHOLE or kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
-        return "NULL::DATE" if not formats.dates else (
-            f"CAST(try_strptime(TRY_CAST({value} AS BIGINT)::VARCHAR, {_list(formats.dates)}) AS DATE)"
-        )  # fmt: skip
+        digits = f"TRY_CAST({value} AS BIGINT)::VARCHAR"
+        return _first(f"CAST({_parsed(digits, form)} AS DATE)" for form in formats.dates)
     return f"TRY_CAST({value} AS DATE)"
 
 
 def _moment(value: str, kind: str, formats: Formats) -> str:
-    value = _no_word(value) if kind == "VARCHAR" else value
-    if kind == "VARCHAR" and (formats.timestamps or formats.dates):
-        local = f"try_strptime({value}, {_list((*formats.timestamps, *formats.dates))})"
-        return f"CAST({local} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+    if kind in TEXTS:
+        value = _no_word(value)
+        if formats.timestamps or formats.dates:
+            forms = (*formats.timestamps, *formats.dates)
+            return f"{_first(f'CAST({_parsed(value, form)} AS TIMESTAMPTZ)' for form in forms)} AT TIME ZONE 'UTC'"
     if kind in _WHOLE or kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
         return "NULL::TIMESTAMP"
     return f"TRY_CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
 
 
+def _parsed(value: str, form: str) -> str:
+    """Return a moment by one format. Given a list of formats, DuckDB 2.0 keeps the offset of a row for the next ones."""
+    if form.endswith("%z"):
+        return f"coalesce(try_strptime({value}, {literal(form)}), {_parsed(value, form.removesuffix('%z') + 'Z')})"
+    read = f"try_strptime({value}, {literal(form)})"
+    return f"({read} AT TIME ZONE 'UTC')" if form.endswith("Z") and not form.endswith("%Z") else read
+
+
+def _first(values: Iterable[str]) -> str:
+    return f"coalesce({', '.join(('NULL', *values))})"
+
+
 def _between(value: str) -> str:
     return f"CASE WHEN ({value}) BETWEEN {FIRST_DATE} AND {LAST_DATE} THEN ({value}) END"
-
-
-def _list(formats: tuple[str, ...]) -> str:
-    return "[" + ", ".join(literal(form) for form in formats) + "]"
 
 
 def not_allowed(column: Column) -> str:
