@@ -508,3 +508,95 @@ def test_an_offset_in_one_row_leaves_the_next_alone(desk: Desk) -> None:
         "E5": datetime(2024, 1, 17, 12, 0),  # a Z in the format is UTC too
     }
     assert result.record.tables["events"].rejected_rows == 1  # E6 has no offset, and no format for that
+
+
+# --- lines that are lost ------------------------------------------------------------------------------------------------
+
+
+def _many(number: int, **changed: str) -> str:
+    names = {f"C{place}": changed.get(f"C{place}", "Ann") for place in range(1, number + 1)}
+    return "no,called\n" + "".join(f"{no},{name}\n" for no, name in names.items())
+
+
+def test_two_stray_quotes_far_apart_stop_the_load(desk: Desk) -> None:
+    desk.mapping["max_reject_share"] = 0.01
+    desk.people(name="called")
+    desk.source("people", _many(400, C100='"Joe', C150='Ann"'))  # one text of 51 lines: 50 lines have no row
+    with pytest.raises(BookError, match=r"50 of 400 lines hold no record: within a text in quotes.* multiline: true"):
+        desk.load()
+    desk.mapping["sources"]["people"]["multiline"] = True
+    result = desk.load()
+    assert result.record.tables["customers"].rows_out == 350
+    assert result.record.sources["people"].rejected_lines == {}
+
+
+def test_a_few_texts_of_several_lines_load_and_are_told(desk: Desk) -> None:
+    desk.mapping["max_reject_share"] = 0.01
+    desk.people(name="called")
+    desk.source("people", _many(400, C7='"Ann\nof Leeds"', C9='"Bob\n\nBuilder"'))
+    result = desk.load()
+    assert result.record.tables["customers"].rows_out == 400
+    told = result.record.sources["people"]  # 403 lines, one of them blank
+    assert told.rejected_lines == {"within a text in quotes that an earlier line began": 2}
+    assert "1 blank lines hold no record" in told.repairs
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1250"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_blank_lines_are_no_loss(desk: Desk, encoding: str, newline: str) -> None:
+    desk.mapping["max_reject_share"] = 0.0
+    desk.people(name="called")
+    text = _many(5, C3="Žofie").replace("C2", "\n\nC2") + "\n"
+    desk.source("people", text.replace("\n", newline).encode(encoding), encoding=encoding)
+    result = desk.load()
+    assert result.record.tables["customers"].rows_out == 5
+    assert result.record.sources["people"].rejected_lines == {}
+    assert "3 blank lines hold no record" in result.record.sources["people"].repairs
+
+
+def test_an_unpivoted_file_with_a_bad_line_is_accounted_for(desk: Desk) -> None:
+    desk.source("wide", "no,bal1,bal2\nL1,100,90\nbad\n")
+    desk.mapping["sources"]["wide"]["unpivot"] = {"name": "month", "over": [1, 2], "values": {"balance": "bal{}"}}
+    desk.mapping["tables"]["performance"] = {
+        "from": "wide",
+        "columns": {"loan_id": "no", "month_end": "last_day(make_date(2024, month::INT, 1))", "balance": "balance"},
+    }
+    told = desk.load().record.sources["wide"]
+    assert (told.lines, sum(told.rejected_lines.values())) == (2, 1)
+    desk.mapping["max_reject_share"] = 0.4
+    with pytest.raises(BookError, match="source wide: 1 of 2 lines hold no record"):
+        desk.load()
+
+
+def test_one_file_of_many_that_holds_nothing_stops_the_load(desk: Desk) -> None:
+    desk.mapping["max_reject_share"] = 0.01
+    desk.put("people-1.csv", _many(1000))
+    desk.put("people-2.csv", "no,called\nx\ny\nz\n")
+    desk.mapping["sources"]["people"] = {"files": "people-*.csv"}
+    with pytest.raises(BookError, match=r"3 of 4 lines of people-2.csv hold no record"):
+        desk.load()
+
+
+# --- deliveries ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_under_another_name_is_another_delivery(desk: Desk) -> None:
+    desk.put("people_2024-01-31.csv", "no\nC1\n")
+    desk.mapping["sources"]["people"] = {"files": "people_*.csv"}
+    day = "strptime(regexp_extract(_file, 'people_(.*)[.]csv', 1), '%Y-%m-%d')"
+    desk.mapping["tables"]["customers"]["known_at"] = day
+    desk.load()
+    assert desk.load().record.status == "unchanged"
+    assert desk.rows("customers", "known_at") == [(datetime(2024, 1, 30, 23),)]
+    (desk.folder / "people_2024-01-31.csv").rename(desk.folder / "people_2023-01-31.csv")
+    assert desk.load().record.status == "done"
+    assert desk.rows("customers", "known_at") == [(datetime(2023, 1, 30, 23),)]
+    shutil.copytree(desk.folder, desk.workspace.root / "elsewhere", dirs_exist_ok=True)
+    assert desk.load("elsewhere").record.status == "unchanged"  # the folder's own name says nothing
+
+
+@pytest.mark.parametrize("folder", ["{folder}", "{}", "x{real_dat}"])
+def test_the_folder_of_a_delivery_knows_one_word(desk: Desk, folder: str) -> None:
+    desk.mapping["from"] = folder
+    with pytest.raises(ParameterError, match=r"unknown word \{\w*\}; expected \{real_data\} alone"):
+        desk.load()

@@ -59,6 +59,7 @@ class Source(_Strict):
     thousands: Literal["", ".", ",", " ", "'"] = ""
     dates: Texts = []  # such as "%d.%m.%Y"; ISO where none is given
     timestamps: Texts = []
+    multiline: bool = False  # texts in quotes may go on over several lines
     missing: list[str] = []  # texts that mean "no value", beside the empty one
     time_zone: str | None = None  # of its local times; the book's where it is not given
     unpivot: Unpivot | None = None

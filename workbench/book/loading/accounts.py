@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from workbench.book.loading.delivery import Delivery, rows_read, unreadable_lines
+from workbench.book.loading.delivery import Delivery, TextCount, rows_read, text_counts, unreadable_lines
 from workbench.book.loading.record import LoadRecord, SourceLoad, TableLoad
 from workbench.book.loading.stage import StagedPart, fault_counts, rows_staged, write_rejects
 from workbench.book.loading.write import write_lines
 from workbench.book.mapping import Mapping
-from workbench.book.sources.files import Opened
+from workbench.book.sources.files import Opened, quoted
 from workbench.core.errors import BookError
+
+WITHIN_QUOTES = "within a text in quotes that an earlier line began"
 
 
 def source_accounts(
@@ -28,25 +31,50 @@ def source_accounts(
     """Count the lines of each source that hold no record, and write them to `rejects`."""
     sources = {}
     for name, opened in delivery.opened.items():
+        source = mapping.sources[name]
         lines = unreadable_lines(connection, opened)
         reasons = Counter(line.reason for line in lines)
         lost = _lines_without_a_row(connection, mapping, parts, name, opened) - len(lines)
-        if lost > 0 and any("quote" in reason for reason in reasons):
-            reasons["swallowed by an open quote"] = lost
-        elif lost > 0:
-            opened.repairs.append(
-                f"{lost:,} lines are blank, or go on with a text in quotes that the line before began"
-            )
+        counts = text_counts(source, opened) if lost > 0 or lines else {}
+        blank = 0 if _has_one_column(connection, opened) else min(lost, sum(count.blank for count in counts.values()))
+        within = lost - blank
+        if blank > 0:
+            opened.repairs.append(f"{blank:,} blank lines hold no record")
+        if within > 0 and any("quote" in reason for reason in reasons):
+            reasons["swallowed by an open quote"] = within
+        elif within > 0 and not (source.multiline or source.is_excel):
+            reasons[WITHIN_QUOTES] = within
+        elif within > 0:
+            opened.repairs.append(f"{within:,} lines go on with a text in quotes that the line before began")
         if lines:
             write_lines([vars(line) for line in lines], rejects / f"{name}.lines.jsonl")
         sources[name] = SourceLoad(
-            files=opened.files,
+            files=_with_lines(opened.files, counts, Counter(line.file for line in lines)),
             lines=opened.lines,
             structure=opened.structure,
             rejected_lines=dict(reasons),
             repairs=opened.repairs,
         )
     return sources
+
+
+def _has_one_column(connection: duckdb.DuckDBPyConnection, opened: Opened) -> bool:
+    """Return whether a blank line of the source is a row: its one column is empty."""
+    return len(connection.execute(f"DESCRIBE {quoted(opened.name)}").fetchall()) - opened.has_file_column == 1
+
+
+def _with_lines(
+    files: list[dict[str, Any]], counts: dict[str, TextCount], rejected: Counter[str]
+) -> list[dict[str, Any]]:
+    """Add to the facts of files that lost lines how many they have and how many hold no record; by name."""
+    found = []
+    for file in files:
+        name = Path(file["path"]).name
+        lost = (
+            {"lines": counts[name].lines, "rejected_lines": rejected[name]} if rejected[name] and name in counts else {}
+        )
+        found.append({**file, **lost})
+    return found
 
 
 def table_accounts(
@@ -76,7 +104,7 @@ def table_accounts(
 
 
 def refuse_losses(record: LoadRecord, *, limit: float, rejects: Path) -> None:
-    """Stop a load of which a larger share than `limit` cannot be read, in any source, table or column.
+    """Stop a load of which a larger share than `limit` cannot be read, in any source, file, table or column.
 
     Raises
     ------
@@ -88,7 +116,18 @@ def refuse_losses(record: LoadRecord, *, limit: float, rejects: Path) -> None:
         lost = sum(source.rejected_lines.values())
         if lost > limit * max(source.lines or 0, 1):
             reasons = ", ".join(f"{reason} ({count:,})" for reason, count in source.rejected_lines.items())
-            found.append(f"source {name}: {lost:,} of {source.lines:,} lines hold no record: {reasons}")
+            of = "" if source.lines is None else f" of {source.lines:,}"
+            hint = f". Where texts have several lines, say multiline: true in sources.{name}"
+            found.append(
+                f"source {name}: {lost:,}{of} lines hold no record: {reasons}"
+                + (hint if WITHIN_QUOTES in source.rejected_lines else "")
+            )
+            continue
+        found += [
+            f"source {name}: {file['rejected_lines']:,} of {file['lines']:,} lines of {Path(file['path']).name} hold no record"
+            for file in source.files
+            if file.get("rejected_lines", 0) > limit * max(file.get("lines", 0), 1)
+        ]
     for table, load in record.tables.items():
         allowed = limit * load.rows_in
         beyond = {reason: count for reason, count in load.rejected.items() if count > allowed}
@@ -114,8 +153,8 @@ def _lines_without_a_row(
 ) -> int:
     if opened.lines is None:
         return 0
-    whole = [part for part in parts if part.source == name and _is_whole(mapping, part)]
-    return opened.lines - (rows_staged(connection, whole[0]) if whole else rows_read(connection, name))
+    whole = [part for part in parts if part.source == name == opened.name and _is_whole(mapping, part)]
+    return opened.lines - (rows_staged(connection, whole[0]) if whole else rows_read(connection, opened.name))
 
 
 def _is_whole(mapping: Mapping, part: StagedPart) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,14 +33,25 @@ from workbench.core.workspace import Workspace
 class Delivery:
     """The opened sources of one load."""
 
+    folder: Path
     opened: dict[str, Opened] = field(default_factory=dict)
     cursors: dict[str, str] = field(default_factory=dict)  # of REST resources: where the next load goes on
 
     @property
     def digest(self) -> str:
-        """Hash of the content of all sources."""
-        lines = [f"{name}:{file['sha256']}" for name, source in self.opened.items() for file in source.files]
+        """Hash of the content of all sources, and of the names of their files below the delivery's folder."""
+        lines = [
+            f"{name}:{_below(file['path'], self.folder)}:{file['sha256']}"
+            for name, source in self.opened.items()
+            for file in source.files
+        ]
         return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def _below(path: str, folder: Path) -> str:
+    """Return what a mapping may read of a file's path: its name, and the folders within the delivery's own."""
+    found = Path(path)
+    return str(found.relative_to(folder)) if found.is_relative_to(folder) else found.name
 
 
 def open_delivery(
@@ -69,11 +82,11 @@ def open_delivery(
     BookError, ParameterError
         From the source that is missing or damaged; a view that is no SQL.
     """
-    place = (base or mapping.base).format(real_data=workspace.real_data)
+    place = _place(base or mapping.base, workspace)
     connection.execute(
         f"CREATE TABLE _delivery AS SELECT {literal(delivered_at.isoformat())}::TIMESTAMPTZ AS delivered_at"
     )
-    delivery = Delivery()
+    delivery = Delivery((workspace.root / place).resolve())
     for name, source in mapping.sources.items():
         progress(f"source {name}")
         inner = source if source.unpivot is None else source.model_copy(update={"unpivot": None})
@@ -100,6 +113,17 @@ def open_delivery(
         except duckdb.Error as error:
             raise ParameterError(f"views.{name}: {str(error).splitlines()[0]}") from None
     return delivery
+
+
+def _place(base: str, workspace: Workspace) -> str:
+    place = base.replace("{real_data}", str(workspace.real_data))
+    unknown = re.search(r"\{\w*\}", place)
+    if unknown:
+        raise ParameterError(
+            f"from: {base}: unknown word {unknown.group()}; expected {{real_data}} alone, the folder of that name in "
+            "params/workbench.yaml. Mend the mapping, or name the folder with --from."
+        )
+    return place
 
 
 def _open(
@@ -175,7 +199,6 @@ def _unpivot(connection: duckdb.DuckDBPyConnection, name: str, wide: str, unpivo
         f"CREATE VIEW {quoted(name)} AS SELECT * FROM {quoted(wide)} UNPIVOT INCLUDE NULLS "
         f"(({', '.join(quoted(column) for column in names)}) FOR {quoted(unpivot.name)} IN ({lists}))"
     )
-    opened.lines = None
 
 
 def unreadable_lines(connection: duckdb.DuckDBPyConnection, opened: Opened) -> list[RejectedLine]:
@@ -186,13 +209,49 @@ def unreadable_lines(connection: duckdb.DuckDBPyConnection, opened: Opened) -> l
     if not noted:
         return list(opened.rejected)
     rows: list[tuple[Any, ...]] = connection.execute(
-        f"SELECT DISTINCT parse_filename(file_path), line, lower(error_type::VARCHAR), csv_line[:{EXCERPT}] "
+        f"SELECT DISTINCT file_path, line, lower(error_type::VARCHAR), csv_line[:{EXCERPT}] "
         f"FROM {opened.rejects_table} JOIN {opened.rejects_table}_scan USING (scan_id, file_id) ORDER BY ALL"
     ).fetchall()
     lines: dict[tuple[str, int], RejectedLine] = {}
-    for file, line, reason, text in rows:
-        lines.setdefault((file, line), RejectedLine(file, line, reason, text or ""))
+    for path, line, reason, text in rows:
+        lines.setdefault((path, line), RejectedLine(_delivered_name(opened, path), line, reason, text or ""))
     return [*opened.rejected, *lines.values()]
+
+
+def _delivered_name(opened: Opened, path: str) -> str:
+    """Return the name of the file of a delivery that was read at `path`, perhaps as a clean copy."""
+    copy = re.fullmatch(rf"{re.escape(opened.name)}-(\d+)\.\w+", Path(path).name)
+    known = path in [file["path"] for file in opened.files]
+    if known or copy is None or int(copy.group(1)) >= len(opened.files):
+        return Path(path).name
+    return Path(opened.files[int(copy.group(1))]["path"]).name
+
+
+@dataclass(frozen=True)
+class TextCount:
+    """Lines of the text files of one name, and those of them that are blank."""
+
+    lines: int
+    blank: int
+
+
+def text_counts(source: Source, opened: Opened) -> dict[str, TextCount]:
+    """Read the text files of a source again and count their lines and blank lines, by the name of the file."""
+    counts: dict[str, TextCount] = {}
+    if source.files is None or source.is_excel or opened.lines is None:
+        return counts
+    for path in (Path(file["path"]) for file in opened.files):
+        with path.open("rb") as stream:
+            marked = stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        wide = source.encoding if re.search("16|32", source.encoding) else "utf-16" if marked else ""
+        lines = blank = 0
+        with path.open(encoding=wide or "latin-1", errors="replace") as text:  # elsewhere a newline is that of ASCII
+            for line in text:
+                lines += 1
+                blank += not line.strip("\n\0")
+        before = counts.get(path.name, TextCount(0, 0))
+        counts[path.name] = TextCount(before.lines + lines, before.blank + blank)
+    return counts
 
 
 def rows_read(connection: duckdb.DuckDBPyConnection, name: str) -> int:
