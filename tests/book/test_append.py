@@ -174,7 +174,7 @@ def test_a_correction_is_known_since_its_delivery_only(lender: Lender) -> None:
 
 
 def test_a_value_that_comes_back_is_a_version_where_known_at_is_the_delivery(lender: Lender) -> None:
-    """Where known_at is the row's own, a value taken back cannot be told from an old delivery that came again."""
+    """Where known_at is the row's own: test_append_rule.py."""
     lender.forget()
     lender.describe(known_at={"payments": "delivered_at"})
     first = lender.rows["payments"][0]["amount"]

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -22,8 +23,16 @@ MAX_PARTS = 12  # more files of one table are made one
 class Added:
     """What an append added to a table.
 
-    `unchanged` rows say what the book knew already; `corrections` contradict a version of the very same instant, so they
-    are known only since this delivery; `conflicts` contradict this delivery's own version and are not added.
+    Attributes
+    ----------
+    unchanged
+        Delivered rows that say what the book knew already.
+    corrections
+        Rows that the delivery tells otherwise than the book under a `known_at` that the book has; known since the delivery.
+    conflicts
+        Rows that contradict an older version than the newest: the past stays as it was known, so they are not taken.
+    belated
+        Added rows that say they were known before the delivery before this one.
     """
 
     rows: int
@@ -31,68 +40,110 @@ class Added:
     unchanged: int
     corrections: int
     conflicts: int
+    belated: int
 
 
 def append_table(
-    connection: duckdb.DuckDBPyConnection, table: str, delivered: Path, known: Sequence[Path], out: Path, rejects: Path
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    delivered: Path,
+    known: Sequence[Path],
+    out: Path,
+    rejects: Path,
+    *,
+    earlier: Sequence[datetime],
 ) -> Added:
     """Write to `out` those rows of `delivered` that say something new, and nothing where there are none.
 
-    Both are sorted canonical files; `_delivery.delivered_at` holds the moment of the delivery.
+    Both are sorted canonical files; `_delivery.delivered_at` holds the moment of the delivery, `earlier` those of the loads
+    before. Three steps, key by key:
+
+    1. A delivered version with a `known_at` of its own is new, unless it repeats what was known just before.
+    2. One that contradicts a version of the same `known_at` is not taken: what was known then stays.
+    3. If the delivery's newest version, not older than the book's newest (versions that step 3 stamped in earlier loads
+       apart), is not what the book then says, the source has changed it without a new date: it is known since the delivery.
     """
     schema = TABLES[table]
-    key = ", ".join(quoted(name) for name in schema.key)
-    same_key = " AND ".join(f"d.{quoted(name)} = k.{quoted(name)}" for name in schema.key)
     columns = list(known_columns(table))
-    listed = ", ".join(quoted(name) for name in columns)
-    content = [name for name in columns if name not in (*schema.key, "known_at")]
-    same = " AND ".join(f"d.{quoted(name)} IS NOT DISTINCT FROM k.{quoted(name)}" for name in content) or "true"
+    keys = [quoted(name) for name in schema.key]
+    key, listed = ", ".join(keys), ", ".join(quoted(name) for name in columns)
+    others = [quoted(name) for name in columns if name not in (*schema.key, "known_at")]
+    content = f"struct_pack({', '.join(f'{name} := {name}' for name in others)})"
+    now = connection.execute("SELECT delivered_at AT TIME ZONE 'UTC' FROM _delivery").fetchall()[0][0]
+    stamped = " OR ".join(_within(moment.astimezone(UTC).replace(tzinfo=None)) for moment in earlier) or "false"
     files = ", ".join(literal(str(path)) for path in known)
     run = connection.execute
-    run(f"CREATE OR REPLACE TEMP TABLE _new AS SELECT {listed} FROM read_parquet({literal(str(delivered))})")
     run(
-        f"CREATE OR REPLACE TEMP TABLE _known AS SELECT {listed} FROM read_parquet([{files}]) SEMI JOIN _new USING ({key})"
+        f"CREATE OR REPLACE TEMP TABLE _new AS SELECT {listed}, {content} AS _content "
+        f"FROM read_parquet({literal(str(delivered))})"
     )
-
-    def compare(rows: str, into: str) -> None:
-        run(
-            f"CREATE OR REPLACE TEMP TABLE {into} AS SELECT d.*, CASE WHEN k.known_at IS NULL THEN 'new' WHEN {same} THEN "
-            f"'unchanged' WHEN k.known_at = d.known_at THEN 'contradicts' ELSE 'new' END AS _verdict "
-            f"FROM {rows} d ASOF LEFT JOIN _known k ON {same_key} AND d.known_at >= k.known_at"
-        )
-
-    compare("_new", "_first")
-    moment = "(SELECT delivered_at AT TIME ZONE 'UTC' FROM _delivery)"
     run(
-        f"CREATE OR REPLACE TEMP TABLE _late AS SELECT * EXCLUDE (_verdict) REPLACE ({moment} AS known_at) FROM _first "
-        "WHERE _verdict = 'contradicts'"
+        f"CREATE OR REPLACE TEMP TABLE _known AS SELECT {listed}, {content} AS _content, ({stamped}) AS _stamped "
+        f"FROM read_parquet([{files}]) SEMI JOIN _new USING ({key})"
     )
-    compare("_late", "_second")
-    conflicts = run("SELECT count(*) FROM _second WHERE _verdict = 'contradicts'").fetchall()[0][0]
-    if conflicts:
+    run(
+        f"CREATE OR REPLACE TEMP TABLE _judged AS SELECT n.*, CASE WHEN k.known_at IS NULL THEN 'new' "
+        f"WHEN n._content IS NOT DISTINCT FROM k._content THEN 'unchanged' ELSE 'contradicts' END AS _verdict "
+        f"FROM _new n LEFT JOIN _known k ON {' AND '.join(f'n.{name} = k.{name}' for name in keys)} "
+        "AND n.known_at = k.known_at"
+    )
+    run(
+        f"CREATE OR REPLACE TEMP TABLE _added AS SELECT {listed}, _content FROM (SELECT *, lag(_content) OVER "
+        f"(PARTITION BY {key} ORDER BY known_at) AS _before FROM (SELECT {listed}, _content, false AS _is_new FROM _known "
+        f"UNION ALL SELECT {listed}, _content, true FROM _judged WHERE _verdict = 'new')) "
+        "WHERE _is_new AND _before IS DISTINCT FROM _content"
+    )
+    run(
+        f"CREATE OR REPLACE TEMP TABLE _stamps AS SELECT newest.* REPLACE (coalesce(book.latest + INTERVAL 1 MICROSECOND, "
+        f"TIMESTAMP '{now}') AS known_at) FROM "
+        f"(SELECT * FROM _judged WHERE known_at <= TIMESTAMP '{now}' "
+        f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY known_at DESC) = 1) newest "
+        f"JOIN (SELECT {key}, max(known_at) FILTER (NOT _stamped) AS genuine, "
+        f"max(known_at) FILTER ({_within(now)}) AS latest FROM _known GROUP BY ALL) book USING ({key}) "
+        f"JOIN (SELECT {key}, arg_max(_content, known_at) AS said FROM (SELECT {key}, known_at, _content FROM _known UNION ALL "
+        f"SELECT {key}, known_at, _content FROM _added) WHERE known_at < TIMESTAMP '{now}' + INTERVAL 1 SECOND GROUP BY ALL) "
+        f"present USING ({key}) "
+        "WHERE newest.known_at >= coalesce(book.genuine, newest.known_at) AND newest._content IS DISTINCT FROM present.said"
+    )
+    belated = f"known_at < TIMESTAMP '{max(earlier).astimezone(UTC).replace(tzinfo=None)}'" if earlier else "false"
+    told, contradicting, corrections, corrected, rows, late = run(
+        "SELECT (SELECT count(*) FROM _judged), (SELECT count(*) FROM _judged WHERE _verdict = 'contradicts'), "
+        "(SELECT count(*) FROM _stamps), (SELECT count(*) FROM _stamps WHERE _verdict = 'contradicts'), "
+        f"(SELECT count(*) FROM _added), (SELECT count(*) FROM _added WHERE {belated})"
+    ).fetchall()[0]
+    if contradicting > corrected:
         run(
             f"COPY (SELECT {literal(table)} AS canonical_table, NULL AS source, NULL AS file, 'rejected' AS action, "
-            "'contradicts what this very delivery said' AS reasons, to_json(_second) AS source_row FROM _second "
-            f"WHERE _verdict = 'contradicts') TO {literal(str(rejects))} (HEADER, DELIMITER ',')"
+            "'contradicts an older version: what was known then stays' AS reasons, "
+            f"to_json(struct_pack({', '.join(f'{name} := {name}' for name in (*keys, 'known_at'))}, row := _content)) "
+            "AS source_row FROM _judged "
+            f"WHERE _verdict = 'contradicts' AND ({key}, _content) NOT IN (SELECT ({key}, _content) FROM _stamps)) "
+            f"TO {literal(str(rejects))} (HEADER, DELIMITER ',')"
         )
-    run(
-        f"CREATE OR REPLACE TEMP TABLE _added AS SELECT {listed} FROM _first WHERE _verdict = 'new' UNION ALL "
-        f"SELECT {listed} FROM _second WHERE _verdict = 'new'"
-    )
-    rows, new_keys = run(
-        f"SELECT (SELECT count(*) FROM _added), (SELECT count(*) FROM (SELECT DISTINCT {key} FROM _added ANTI JOIN _known "
-        f"USING ({key})))"
-    ).fetchall()[0]
-    corrections = run("SELECT count(*) FROM _second WHERE _verdict = 'new'").fetchall()[0][0]
-    unchanged = run(
-        "SELECT (SELECT count(*) FROM _first WHERE _verdict = 'unchanged') + "
-        "(SELECT count(*) FROM _second WHERE _verdict = 'unchanged')"
+    run(f"INSERT INTO _added SELECT {listed}, _content FROM _stamps")
+    new_keys = run(
+        f"SELECT count(*) FROM (SELECT DISTINCT {key} FROM _added ANTI JOIN _known USING ({key}))"
     ).fetchall()[0][0]
-    if rows:
-        run(f"COPY (FROM _added ORDER BY {key}, known_at) TO {literal(str(out))} (FORMAT parquet, COMPRESSION zstd)")
-    for name in ("_new", "_known", "_first", "_late", "_second", "_added"):
+    if rows + corrections:
+        run(
+            f"COPY (SELECT {listed} FROM _added ORDER BY {key}, known_at) TO {literal(str(out))} "
+            "(FORMAT parquet, COMPRESSION zstd)"
+        )
+    for name in ("_new", "_known", "_judged", "_added", "_stamps"):
         run(f"DROP TABLE {name}")
-    return Added(rows, new_keys, unchanged, corrections, conflicts)
+    return Added(
+        rows=rows + corrections,
+        new_keys=new_keys,
+        unchanged=told - rows - contradicting - (corrections - corrected),
+        corrections=corrections,
+        conflicts=contradicting - corrected,
+        belated=late,
+    )
+
+
+def _within(moment: datetime) -> str:
+    """Return the condition that `known_at` was stamped by a load of this moment; a second one then is a microsecond later."""
+    return f"(known_at >= TIMESTAMP '{moment}' AND known_at < TIMESTAMP '{moment}' + INTERVAL 1 SECOND)"
 
 
 def carry_over(files: Sequence[Path], out: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
@@ -33,6 +33,7 @@ def write_tables(
     append: bool,
     rejects: Path,
     scratch: Path,
+    earlier: Sequence[datetime],
     progress: Callable[[str], None],
 ) -> tuple[dict[str, TableFacts], dict[str, TableLoad]]:
     """Write the staged tables to `out`; return the facts of all tables there, and the accounts carried on."""
@@ -47,7 +48,7 @@ def write_tables(
         source = good_rows(table, {part.number: part.fatal for part in parts if part.table == table})
         if table in made:
             made[table], changes = _append(
-                connection, table, source, made[table], out, rejects=rejects, scratch=scratch
+                connection, table, source, made[table], out, rejects=rejects, scratch=scratch, earlier=earlier
             )
         else:
             made[table], changes = _write(connection, table, source, out, before=before, rejects=rejects)
@@ -87,17 +88,21 @@ def _append(
     *,
     rejects: Path,
     scratch: Path,
+    earlier: Sequence[datetime],
 ) -> tuple[TableFacts, dict[str, int]]:
     delivered = scratch / f"{table}.delivered.parquet"
     written = write_table(connection, table, source, delivered, rejects / f"{table}-conflicts.csv")
     files = table_files(out, table)
     path = out / f"{table}+{len(files):04d}.parquet"
-    added = append_table(connection, table, delivered, files, path, rejects / f"{table}-contradictions.csv")
+    added = append_table(
+        connection, table, delivered, files, path, rejects / f"{table}-contradictions.csv", earlier=earlier
+    )
     changes = {
         "duplicates": written.duplicates,
         "conflicts": written.conflicts + added.conflicts,
         "unchanged": added.unchanged,
         "corrections": added.corrections,
+        "belated": added.belated,
         "rows_out": added.rows,
     }
     if not added.rows:

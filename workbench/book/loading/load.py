@@ -159,8 +159,15 @@ class _Load:
         self.before: tuple[Path, BookManifest] | None = current_generation(workspace, name) if known else None
         if append and self.before is None:
             raise BookError(f"book {name}: there is no book to append to. Import it first, without --append.")
-        if append and self.before is not None and not read_history(self.before[0]).loads:
-            raise BookError(f"book {name}: it was not made by an import, so nothing can be appended to it.")
+        if append and self.before is not None:
+            if not read_history(self.before[0]).loads:
+                raise BookError(f"book {name}: it was not made by an import, so nothing can be appended to it.")
+            facts = self.before[1].facts
+            if (facts.currency, facts.time_zone) != (mapping.currency, mapping.time_zone):
+                raise BookError(
+                    f"book {name}: it is kept in {facts.currency}, {facts.time_zone}; the mapping now says {mapping.currency}, "
+                    f"{mapping.time_zone}. Import it anew, without --append."
+                )
         load_id = f"{delivered_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         self.record = LoadRecord(
             load_id=load_id, book=name, mode="append" if append else "import", status="done", delivered_at=delivered_at
@@ -176,7 +183,6 @@ class _Load:
                 "memory_limit": settings.memory,
                 "temp_directory": str(scratch),
                 "autoinstall_known_extensions": False,
-                "preserve_insertion_order": False,
             },
         )
         self.connection.execute("SET TimeZone = 'UTC'")
@@ -203,8 +209,8 @@ class _Load:
             progress=self.progress,
         )
         self.note(fingerprint=self._fingerprint(delivery), cursors=delivery.cursors)
-        seen = history.fingerprints if appending else {load.fingerprint for load in history.loads[:1]}
-        if self.before is not None and self.record.fingerprint in seen and (appending or len(history.loads) == 1):
+        same = bool(history.loads) and history.loads[-1].fingerprint == self.record.fingerprint
+        if self.before is not None and same and (appending or len(history.loads) == 1):
             self.note(status="unchanged")
             return self.before[1]
         parts = [
@@ -232,7 +238,7 @@ class _Load:
         def write(out: Path) -> Written:
             made, accounts = write_tables(
                 self.connection, mapping, parts, out, tables, before=self.before, append=appending, rejects=self.rejects,
-                scratch=self.scratch, progress=self.progress,
+                scratch=self.scratch, earlier=[load.delivered_at for load in history.loads], progress=self.progress,
             )  # fmt: skip
             self.note(tables=accounts)
             refuse_losses(self.record, limit=mapping.max_reject_share, rejects=self.rejects)
@@ -288,7 +294,8 @@ class _Load:
         except OSError:  # a full disk; a load that was done is in its generation, and listed by the next one
             if self.record.status == "refused":
                 shutil.rmtree(self.rejects, ignore_errors=True)
-        for folder in sorted((self.home / "rejects").iterdir())[:-KEPT_REJECTS]:
+        kept = sorted((self.home / "rejects").iterdir(), key=lambda folder: folder.stat().st_mtime)
+        for folder in kept[:-KEPT_REJECTS]:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _fingerprint(self, delivery: Delivery) -> str:

@@ -30,6 +30,7 @@ class TableLoad(BaseModel):
     conflicts: int = 0
     unchanged: int = 0
     corrections: int = 0
+    belated: int = 0  # rows that say they were known before the delivery before this one
     gone: int = 0  # keys of the last delivery that an import lacks
     rewritten: int = 0  # rows of the last delivery whose key is here, but not the same row
     rows_out: int = 0
@@ -81,11 +82,6 @@ class LoadHistory(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     loads: list[LoadRecord] = []
-
-    @property
-    def fingerprints(self) -> set[str]:
-        """Fingerprints of the deliveries that are in already."""
-        return {load.fingerprint for load in self.loads}
 
     @property
     def cursors(self) -> dict[str, str]:
