@@ -60,7 +60,7 @@ class LoanAsKnown:
         in_force = []
         for due in self.dues:
             version = due["schedule_version"]
-            begun = version == 1 or due["due_on"] >= starts[version]
+            begun = version == min(starts) or due["due_on"] >= starts[version]
             replaced = any(start <= due["due_on"] for later, start in starts.items() if later > version)
             if begun and not replaced and due["due_on"] <= last:
                 in_force.append(due)

@@ -140,9 +140,14 @@ def test_the_reversal_of_a_prepayment_leaves_the_dues_alone(make_book: MakeBook)
     assert at(book, date(2024, 3, 14)) == (0, 0)
 
 
-def test_a_new_schedule_replaces_the_old_from_its_start(make_book: MakeBook) -> None:
-    new = schedule_of(200, months=8, version=2, start=date(2024, 4, 1), day=25)
-    book = one_loan(make_book, [("2024-03-15", 1000)], dues=schedule_of(500, months=6) + new)
+@pytest.mark.parametrize("first", [0, 1, 7])
+def test_a_new_schedule_replaces_the_old_from_its_start(first: int, make_book: MakeBook) -> None:
+    old = schedule_of(
+        500, months=6, version=first, start=date(2024, 3, 1)
+    )  # put on file late: February is owed all the same
+    new = schedule_of(200, months=8, version=first + 1, start=date(2024, 4, 1), day=25)
+    book = one_loan(make_book, [("2024-03-15", 1000)], dues=old + new)
+    assert at(book, date(2024, 3, 14)) == (28, 500)
     assert at(book, date(2024, 4, 20)) == (0, 0)  # the old 15 April is gone, the new 25 February and March never were
     assert at(book, date(2024, 4, 26)) == (1, 200)
 

@@ -182,10 +182,13 @@ def _cumulative_due(book: Book, as_of: date) -> ibis.Table:
     rows = book.as_known("instalments", as_of=as_of)
     versions = rows.group_by("loan_id", "schedule_version").aggregate(begins_on=_.effective_from.min())
     later = ibis.window(group_by="loan_id", order_by="schedule_version", rows=(1, None))
-    versions = versions.mutate(replaced_on=versions.begins_on.min().over(later))
+    versions = versions.mutate(
+        replaced_on=versions.begins_on.min().over(later),
+        is_first=versions.schedule_version == versions.schedule_version.min().over(ibis.window(group_by="loan_id")),
+    )
     rows = rows.join(versions, ["loan_id", "schedule_version"])
     rows = rows.filter(_.due_on <= as_of)  # what falls due later makes nobody late yet
-    in_force = (rows.schedule_version == 1) | (rows.due_on >= rows.begins_on)
+    in_force = rows.is_first | (rows.due_on >= rows.begins_on)
     rows = rows.filter(in_force & (rows.replaced_on.isnull() | (rows.due_on < rows.replaced_on)))
     dues = rows.select("loan_id", "due_on", "instalment_no", cents=_cents(rows.due_amount))
     upto = ibis.window(group_by="loan_id", order_by=["due_on", "instalment_no"], preceding=None, following=0)

@@ -105,10 +105,11 @@ def _payments(book: Book, as_of: date) -> Iterator[Finding]:
 def _dues_outside_the_term(book: Book, as_of: date) -> Iterator[Finding]:
     dues = book.as_known("instalments", as_of=as_of)
     loans = book.as_known("loans", as_of=as_of).select("loan_id", "opened_on", "term_months")
-    joined = dues.join(loans, "loan_id")
+    agreed = dues.group_by("loan_id").aggregate(first_version=_.schedule_version.min())
+    joined = dues.join(loans, "loan_id").join(agreed, "loan_id")
     months = month_number(joined.due_on) - month_number(joined.opened_on)
     outside = (joined.due_on < joined.opened_on) | (
-        (joined.schedule_version == 1) & (months > joined.term_months + TERM_SLACK_MONTHS)
+        (joined.schedule_version == joined.first_version) & (months > joined.term_months + TERM_SLACK_MONTHS)
     )
     yield from _found(book, OUTSIDE_TERM, joined.filter(outside), dues)
 

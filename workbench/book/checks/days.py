@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import ibis
@@ -10,30 +10,34 @@ import ibis
 from workbench.book.book import Book
 from workbench.core.dates import midnight_offsets
 
-# Clock changes are followed from so long before the book's first day: flows lie within it, loans may be older.
-_FLOWS, _LOANS = timedelta(days=366), timedelta(days=3653)
-
 
 def local_day(book: Book, moment: Any) -> Any:
     """Return the business day of a UTC instant.
 
     The offset changes at noon of the day on which the clocks do, so that it is right at every midnight.
     """
-    offsets = _offsets(book, _FLOWS)
-    until = [moment < datetime.combine(since, time(12)) - offset for since, offset in offsets[1:]]
-    return _by_case(until, [_shift(moment, offset).cast("date") for _since, offset in offsets])
+    offsets = _offsets(book)
+    since = [datetime.combine(first, time(12)) - offset for first, offset in offsets[1:]]
+    return _by_span(moment, since, [_shift(moment, offset).cast("date") for _first, offset in offsets])
 
 
 def day_start(book: Book, day: Any) -> Any:
     """Return the UTC instant at which a business day starts."""
-    offsets, midnight = _offsets(book, _LOANS), day.cast("timestamp")
-    until = [day <= since for since, _offset in offsets[1:]]  # `since` is the first day that ends at its offset
-    return _by_case(until, [_shift(midnight, -offset) for _since, offset in offsets])
+    offsets, midnight = _offsets(book), day.cast("timestamp")
+    since = [ends + timedelta(days=1) for ends, _offset in offsets[1:]]  # an offset holds from the day that ends at it
+    return _by_span(day, since, [_shift(midnight, -offset) for _ends, offset in offsets])
 
 
-def _by_case(until: list[Any], values: list[Any]) -> Any:
-    branches = list(zip(until, values[:-1], strict=True))
-    return ibis.cases(*branches, else_=values[-1]) if branches else values[-1]
+def _by_span(value: Any, since: list[Any], answers: list[Any]) -> Any:
+    """Return the answer of the span that `value` lies in; `since` are the starts of all but the first.
+
+    Spans are halved, so that a row is compared with a few of the clock changes and never with all of them.
+    """
+    if not since:
+        return answers[0]
+    half = len(since) // 2
+    earlier = _by_span(value, since[:half], answers[: half + 1])
+    return ibis.ifelse(value < since[half], earlier, _by_span(value, since[half + 1 :], answers[half + 1 :]))
 
 
 def month_number(day: Any) -> Any:
@@ -51,12 +55,11 @@ def month_end_of(number: int) -> date:
     return date(year, month + 1, 1) - timedelta(days=1)
 
 
-def _offsets(book: Book, history: timedelta) -> list[tuple[date, timedelta]]:
+def _offsets(book: Book) -> list[tuple[date, timedelta]]:
+    """Return all clock changes since 1970: a loan may be much older than the book, and a delivery later than its last day."""
     facts = book.manifest.facts
-    known = midnight_offsets(facts.time_zone, date(facts.last_day.year + 1, 12, 31))
-    since = facts.first_day - history
-    start = max((index for index, (day, _offset) in enumerate(known) if day <= since), default=0)
-    return known[start:]
+    last = max(facts.last_day, datetime.now(UTC).date())
+    return midnight_offsets(facts.time_zone, date(last.year + 1, 12, 31))
 
 
 def _shift(moment: Any, offset: timedelta) -> Any:
