@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sqlite3
-from datetime import date, datetime
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from pydantic import ValidationError
 
+from workbench.book.loading.load import import_book
 from workbench.book.sources import sql
 from workbench.book.sources.sql import SqlFacts, SqlSource, fetch_sql
+from workbench.book.store import current_generation, table_files
 from workbench.core.errors import BookError, ParameterError
+from workbench.core.workspace import Workspace
 
 from .database import Database
 
@@ -28,6 +34,7 @@ ROWS = [
     "(NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
 ]
 SECRET = "s3cr3t-pw"
+PRIVATE = "850101-1234 O'Brien"
 
 
 @pytest.fixture
@@ -51,10 +58,10 @@ def test_types_survive(database: Database, table: str, tmp_path: Path) -> None:
     facts, found = fetched(SqlSource(url=database.url(), table=table), tmp_path)
     assert facts == SqlFacts(rows=2)
     assert found.schema.field("amount").type == pa.decimal128(12, 3)
-    assert found.schema.field("seen").type == pa.timestamp("us")
+    assert found.schema.field("seen").type == pa.timestamp("us", tz="UTC")
     assert found.to_pylist() == [
         {
-            "id": "007", "amount": Decimal("12.500"), "seen": datetime(2024, 1, 1), "day": date(2024, 2, 29),
+            "id": "007", "amount": Decimal("12.500"), "seen": datetime(2024, 1, 1, tzinfo=UTC), "day": date(2024, 2, 29),
             "code": "c9bf9e57-1685-4c89-bafb-ff5af830be8a", "many": 9007199254740993, "open": True,
         },
         dict.fromkeys(found.column_names),
@@ -138,17 +145,21 @@ def sqlite_file(tmp_path: Path) -> Path:
     path = tmp_path / "crm.db"
     with sqlite3.connect(path) as connection:
         connection.execute(
-            "CREATE TABLE loans (id TEXT, amount DECIMAL(12, 2), opened DATE, seen TIMESTAMP, n INTEGER)"
+            "CREATE TABLE loans (id TEXT, amount DECIMAL(12, 2), opened DATE, seen TIMESTAMP, n INTEGER, "
+            "ratio REAL, open BOOLEAN)"
         )
         connection.executemany(
-            "INSERT INTO loans VALUES (?, ?, ?, ?, ?)",
-            [("007", 12.1, "2024-02-29", "2024-01-01 08:00:00", 7), (None, "3.10", None, None, None)],
+            "INSERT INTO loans VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                ("007", 12.345, "2024-02-29", "2024-01-01 08:00:00", 7, 0.5, 1),
+                (None, "3.10", None, None, None, None, None),
+            ],
         )
     connection.close()
     return path
 
 
-def test_sqlite_is_read_in_batches_and_by_declared_type(
+def test_sqlite_is_read_in_batches_and_what_it_has_no_type_for_is_text(
     sqlite_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sql, "BATCH_ROWS", 1)
@@ -157,17 +168,21 @@ def test_sqlite_is_read_in_batches_and_by_declared_type(
         assert facts.rows == 2
         first, second = found.to_pylist()
         assert first == {
-            "id": "007", "amount": Decimal("12.10"), "opened": date(2024, 2, 29), "seen": datetime(2024, 1, 1, 8), "n": 7,
+            "id": "007", "amount": "12.345", "opened": "2024-02-29", "seen": "2024-01-01 08:00:00", "n": 7, "ratio": 0.5,
+            "open": True,
         }  # fmt: skip
-        assert second == {**dict.fromkeys(first), "amount": Decimal("3.10")}
+        assert second == {**dict.fromkeys(first), "amount": "3.1"}
 
 
-def test_a_sqlite_value_that_is_not_of_its_type_names_the_column(sqlite_file: Path, tmp_path: Path) -> None:
+def test_a_sqlite_value_that_is_not_of_its_type_names_the_column_but_not_the_value(
+    sqlite_file: Path, tmp_path: Path
+) -> None:
     with sqlite3.connect(sqlite_file) as connection:
-        connection.execute("INSERT INTO loans VALUES ('8', 'ten', NULL, NULL, NULL)")
+        connection.execute("INSERT INTO loans (id, n) VALUES ('8', ?)", [PRIVATE])
     connection.close()
-    with pytest.raises(BookError, match=r"column 'amount': found a value that is no decimal128\(12, 2\)"):
+    with pytest.raises(BookError, match="column 'n': found a value that is no int64") as found:
         fetched(SqlSource(url="sqlite://crm.db", table="loans"), tmp_path)
+    assert PRIVATE not in str(found.value)
 
 
 def test_duckdb_is_opened_read_only(tmp_path: Path) -> None:
@@ -176,9 +191,37 @@ def test_duckdb_is_opened_read_only(tmp_path: Path) -> None:
         connection.execute("ALTER TABLE t ADD COLUMN seen TIMESTAMPTZ DEFAULT '2024-01-01 08:00:00+08'")
     facts, found = fetched(SqlSource(url="duckdb://crm.duckdb", query="SELECT * FROM t"), tmp_path)
     assert facts.rows == 1
-    assert found.to_pylist() == [{"id": "007", "amount": Decimal("1.50"), "seen": datetime(2024, 1, 1)}]
+    assert found.to_pylist() == [{"id": "007", "amount": Decimal("1.50"), "seen": datetime(2024, 1, 1, tzinfo=UTC)}]
     with pytest.raises(BookError):
         fetched(SqlSource(url="duckdb://crm.duckdb", query="DROP TABLE t"), tmp_path)
+
+
+def test_a_duckdb_table_and_its_schema(tmp_path: Path) -> None:
+    with duckdb.connect(tmp_path / "crm.duckdb") as connection:
+        connection.execute("CREATE TABLE t AS SELECT 1 AS one")
+        connection.execute("CREATE SCHEMA old")
+        connection.execute("CREATE TABLE old.u AS SELECT 2 AS two")
+    assert fetched(SqlSource(url="duckdb://crm.duckdb", table="t"), tmp_path)[1].to_pylist() == [{"one": 1}]
+    found = fetched(SqlSource(url="duckdb://crm.duckdb", table="u", schema="old"), tmp_path)[1]
+    assert found.to_pylist() == [{"two": 2}]
+    for options, message in (
+        ({"table": "tt"}, r"unknown table 'tt'. Did you mean 't'"),
+        ({"table": "u", "schema": "olt"}, r"unknown schema 'olt'. Did you mean 'old'"),
+    ):
+        with pytest.raises(BookError, match=message):
+            fetched(SqlSource(url="duckdb://crm.duckdb", **options), tmp_path)
+
+
+def test_a_value_that_cannot_be_cast_is_not_repeated(database: Database, table: str, tmp_path: Path) -> None:
+    database.run(f"CREATE TABLE of_{table} AS SELECT '850101-1234 O''Brien' AS nid, '850101123412' AS digits")
+    with duckdb.connect(tmp_path / "crm.duckdb") as connection:
+        connection.execute("CREATE TABLE p AS SELECT '850101-1234 O''Brien' AS nid, 850101123412 AS digits")
+    for url, name in ((database.url(), f"of_{table}"), ("duckdb://crm.duckdb", "p")):
+        for column, kind in (("nid", "bigint"), ("digits", "integer"), ("nid", "timestamp")):
+            with pytest.raises(BookError) as found:
+                fetched(SqlSource(url=url, query=f"SELECT CAST({column} AS {kind}) AS x FROM {name}"), tmp_path)
+            assert str(found.value).startswith(url.partition("?")[0])
+            assert not re.search("850101|Brien", str(found.value))
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
@@ -189,6 +232,84 @@ def test_a_file_that_is_missing_or_no_database(kind: str, tmp_path: Path) -> Non
     (tmp_path / "text.db").write_text("no database, but long enough to look like one\n" * 40)
     with pytest.raises(BookError, match=f"{kind}://text.db: "):
         fetched(SqlSource(url=f"{kind}://text.db", table="t"), tmp_path)
+
+
+# --- in a book ---------------------------------------------------------------------------------------------------------
+
+INSTANT, LOCAL = "2024-01-15 12:00:00+00", "2024-01-15 12:00:00"
+IN_BERLIN = [datetime(2024, 1, 15, 12), datetime(2024, 1, 15, 11)]  # UTC, as a book keeps it
+
+
+@pytest.fixture
+def book_of(new_workspace: Callable[..., Workspace]) -> Callable[..., list[dict[str, Any]]]:
+    """Return a loader of payments from a SQL source into a book in Berlin, as (id, moment, amount) rows."""
+
+    def load(url: str, **files: Callable[[Path], None]) -> list[dict[str, Any]]:
+        workspace = new_workspace()
+        for name, make in files.items():
+            make(workspace.root / name)
+        (workspace.root / "people.csv").write_text("id\n1\n", "utf-8")
+        (workspace.root / "loans.csv").write_text("id,who,opened\nL1,1,2023-01-01\n", "utf-8")
+        since = "DATE '2020-01-01'"
+        columns = {"payment_id": "id", "loan_id": "'L1'", "paid_at": "at", "amount": "amount", "kind": "'scheduled'"}
+        mapping = {
+            "source": "a test", "time_zone": "Europe/Berlin", "currency": "EUR",
+            "sources": {
+                "people": {"files": "people.csv"}, "loans": {"files": "loans.csv"},
+                "pay": {"sql": {"url": url, "table": "pay"}},
+            },
+            "tables": {
+                "customers": {"from": "people", "columns": {"customer_id": "id"}, "known_at": since},
+                "loans": {"from": "loans", "columns": {"loan_id": "id", "customer_id": "who", "opened_on": "opened"}},
+                "payments": {"from": "pay", "columns": columns},
+            },
+        }  # fmt: skip
+        path = workspace.params / "books" / "berlin.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(mapping), "utf-8")
+        import_book(workspace, "berlin", delivered_at=datetime(2024, 5, 1, tzinfo=UTC))
+        folder, _manifest = current_generation(workspace, "berlin")
+        rows = pa.concat_tables([pq.read_table(file) for file in table_files(folder, "payments")])
+        return sorted(rows.select(["payment_id", "paid_at", "amount"]).to_pylist(), key=lambda row: row["payment_id"])
+
+    return load
+
+
+def test_an_instant_of_postgres_is_not_shifted_and_a_local_time_is_one_of_the_source(
+    database: Database, book_of: Callable[..., list[dict[str, Any]]]
+) -> None:
+    for kind, value, moment in zip(("timestamptz", "timestamp"), (INSTANT, LOCAL), IN_BERLIN, strict=True):
+        database.run(
+            "DROP TABLE IF EXISTS pay",
+            f"CREATE TABLE pay AS SELECT 'P1' AS id, '{value}'::{kind} AS at, 10.00::numeric(18, 2) AS amount",
+        )
+        assert book_of(database.url()) == [{"payment_id": "P1", "paid_at": moment, "amount": Decimal("10.00")}]
+    database.run("DROP TABLE pay")
+
+
+def test_an_instant_of_duckdb_is_not_shifted(book_of: Callable[..., list[dict[str, Any]]]) -> None:
+    for kind, value, moment in zip(("timestamptz", "timestamp"), (INSTANT, LOCAL), IN_BERLIN, strict=True):
+
+        def make(path: Path, kind: str = kind, value: str = value) -> None:
+            with duckdb.connect(path) as connection:
+                connection.execute(f"CREATE TABLE pay AS SELECT 'P1' AS id, '{value}'::{kind} AS at, 10.00 AS amount")
+
+        found = book_of("duckdb://crm.duckdb", **{"crm.duckdb": make})
+        assert found == [{"payment_id": "P1", "paid_at": moment, "amount": Decimal("10.00")}]
+
+
+def test_sqlite_moments_and_money_are_read_once_and_exactly(book_of: Callable[..., list[dict[str, Any]]]) -> None:
+    def make(path: Path) -> None:
+        with sqlite3.connect(path) as connection:
+            connection.execute("CREATE TABLE pay (id TEXT, at TIMESTAMP, amount NUMERIC(10))")
+            connection.executemany(
+                "INSERT INTO pay VALUES (?, ?, ?)", [("P1", INSTANT, 2.345), ("P2", LOCAL, 0.125), ("P3", LOCAL, 12)]
+            )
+        connection.close()
+
+    found = book_of("sqlite://crm.db", **{"crm.db": make})
+    assert [row["paid_at"] for row in found] == [*IN_BERLIN, IN_BERLIN[1]]
+    assert [row["amount"] for row in found] == [Decimal("2.35"), Decimal("0.13"), Decimal("12.00")]
 
 
 # --- the description ---------------------------------------------------------------------------------------------------

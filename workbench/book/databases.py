@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import ibis
 
+from workbench.book.sources.error_words import words_of
 from workbench.core.errors import BookError, ParameterError, unknown
 from workbench.core.secrets import resolve_secret
 
@@ -108,7 +109,7 @@ def _postgres(url: str, reference: str, environment: Mapping[str, str]) -> Any:
 
 @contextmanager
 def told(reference: str, *, secret_url: str = "") -> Iterator[None]:
-    """Turn what a database refuses in the block into one `BookError` of one line, without the password.
+    """Turn what a database refuses in the block into one `BookError` of one line, without the password or values of rows.
 
     Raises
     ------
@@ -120,7 +121,7 @@ def told(reference: str, *, secret_url: str = "") -> Iterator[None]:
     except (BookError, ParameterError):
         raise
     except Exception as error:
-        words = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
+        words = re.sub(r"\s+", " ", words_of(error)) or type(error).__name__
         password = urlsplit(secret_url).password if secret_url.count("@") == 1 else None
         if secret_url and password and password in words:
             words = words.replace(password, "***")
