@@ -31,7 +31,7 @@ from . import oracle
 from .crm_delivery import AGAIN, DELIVERED, DIALECTS, Dialect, clean_rows, private_values, write_delivery
 from .mutations import Case
 
-_GO_ON = re.compile(r"([\d,]+) lines are blank")
+_GO_ON = re.compile(r"([\d,]+) (?:blank lines hold|lines go on with)")
 Content = dict[str, Counter[tuple[Any, ...]]]
 
 

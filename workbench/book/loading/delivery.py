@@ -214,17 +214,8 @@ def unreadable_lines(connection: duckdb.DuckDBPyConnection, opened: Opened) -> l
     ).fetchall()
     lines: dict[tuple[str, int], RejectedLine] = {}
     for path, line, reason, text in rows:
-        lines.setdefault((path, line), RejectedLine(_delivered_name(opened, path), line, reason, text or ""))
+        lines.setdefault((path, line), RejectedLine(Path(path).name, line, reason, text or ""))
     return [*opened.rejected, *lines.values()]
-
-
-def _delivered_name(opened: Opened, path: str) -> str:
-    """Return the name of the file of a delivery that was read at `path`, perhaps as a clean copy."""
-    copy = re.fullmatch(rf"{re.escape(opened.name)}-(\d+)\.\w+", Path(path).name)
-    known = path in [file["path"] for file in opened.files]
-    if known or copy is None or int(copy.group(1)) >= len(opened.files):
-        return Path(path).name
-    return Path(opened.files[int(copy.group(1))]["path"]).name
 
 
 @dataclass(frozen=True)
