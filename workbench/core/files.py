@@ -19,6 +19,13 @@ from workbench.core.errors import InputError
 ABANDONED_SECONDS = 2 * 24 * 3600  # nothing writes into one staging folder for two days
 
 
+def _permitted(mode: int) -> int:
+    """Return the rights that a new file of `mode` gets from the user's umask; `tempfile` leaves the owner's alone."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mode & ~mask
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it replaces `path` in one step, else it is removed."""
@@ -26,7 +33,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     temporary = Path(name)
-    temporary.chmod(0o644)
+    temporary.chmod(_permitted(0o666))
     try:
         yield temporary
         temporary.replace(path)
@@ -58,7 +65,7 @@ def staging_folder(parent: Path) -> Iterator[Path]:
         if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
             shutil.rmtree(leftover, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(dir=parent, prefix=".staging-"))
-    folder.chmod(0o755)
+    folder.chmod(_permitted(0o777))
     try:
         yield folder
     finally:

@@ -12,6 +12,20 @@ from pydantic import BaseModel, ValidationError
 from workbench.core.errors import ParameterError, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
+LONGEST_SHOWN = 200  # characters of a wrong value that a message repeats
+
+
+class _OnceOnly(yaml.SafeLoader):
+    """A safe loader that refuses a name that stands twice: plain YAML would take the last one in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
+                seen.add(key.value)
+        return dict(super().construct_mapping(node, deep))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -23,7 +37,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         If the file is missing, is no YAML, or holds something else than a mapping.
     """
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceOnly)  # noqa: S506, a SafeLoader
     except FileNotFoundError:
         known = sorted(found.name for found in path.parent.glob("*.yaml"))
         hint = nearest(path.name, known)
@@ -63,10 +77,22 @@ def describe(error: ValidationError, model: type[BaseModel], *, source: str) -> 
             lines.append(f"{source}: unknown name {place!r}.{hint} Known: {', '.join(sorted(fields))}.")
         elif finding["type"] == "missing":
             lines.append(f"{source}: {place!r} is missing; add it.")
+        elif (
+            finding["type"] == "value_error"
+        ):  # a check of our own: it says what it found, and may have a reason not to
+            lines.append(
+                f"{source}: {f'{place}: ' if place else ''}{finding['msg'].removeprefix('Value error, ').rstrip('.')}."
+            )
         else:
             reason = finding["msg"][:1].lower() + finding["msg"][1:]
-            lines.append(f"{source}: {place or 'the whole'}: found {finding['input']!r}: {reason}.")
+            lines.append(f"{source}: {place or 'the whole'}: found {_shown(finding['input'])}: {reason}.")
     return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    """Return a value that a message can hold: a short one; of a longer one, what it is."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN and not isinstance(value, dict) else f"a {type(value).__name__}"
 
 
 def _model_at(model: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel]:

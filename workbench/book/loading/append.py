@@ -52,11 +52,14 @@ def append_table(
     rejects: Path,
     *,
     earlier: Sequence[datetime],
+    dated: bool,
 ) -> Added:
     """Write to `out` those rows of `delivered` that say something new, and nothing where there are none.
 
     Both are sorted canonical files; `_delivery.delivered_at` holds the moment of the delivery, `earlier` those of the loads
-    before. Three steps, key by key:
+    before. `dated` tells whether the source gives versions dates of their own; where `known_at` only follows from what a row
+    says, such as the day of a payment, another date is a correction too, and step 1 is for new keys alone. Three steps, key
+    by key:
 
     1. A delivered version with a `known_at` of its own is new, unless it repeats what was known just before.
     2. One that contradicts a version of the same `known_at` is not taken: what was known then stays.
@@ -72,6 +75,7 @@ def append_table(
     now = connection.execute("SELECT delivered_at AT TIME ZONE 'UTC' FROM _delivery").fetchall()[0][0]
     stamped = " OR ".join(_within(moment.astimezone(UTC).replace(tzinfo=None)) for moment in earlier) or "false"
     files = ", ".join(literal(str(path)) for path in known)
+    new_keys_alone = "" if dated else f" AND ({key}) NOT IN (SELECT ({key}) FROM _known)"
     run = connection.execute
     run(
         f"CREATE OR REPLACE TEMP TABLE _new AS SELECT {listed}, {content} AS _content "
@@ -91,36 +95,38 @@ def append_table(
         f"CREATE OR REPLACE TEMP TABLE _added AS SELECT {listed}, _content FROM (SELECT *, lag(_content) OVER "
         f"(PARTITION BY {key} ORDER BY known_at) AS _before FROM (SELECT {listed}, _content, false AS _is_new FROM _known "
         f"UNION ALL SELECT {listed}, _content, true FROM _judged WHERE _verdict = 'new')) "
-        "WHERE _is_new AND _before IS DISTINCT FROM _content"
+        f"WHERE _is_new AND _before IS DISTINCT FROM _content{new_keys_alone}"
     )
+    genuine = "newest.known_at >= coalesce(book.genuine, newest.known_at)" if dated else "true"
     run(
-        f"CREATE OR REPLACE TEMP TABLE _stamps AS SELECT newest.* REPLACE (coalesce(book.latest + INTERVAL 1 MICROSECOND, "
-        f"TIMESTAMP '{now}') AS known_at) FROM "
+        f"CREATE OR REPLACE TEMP TABLE _latest AS SELECT newest.* REPLACE (coalesce(book.latest + INTERVAL 1 MICROSECOND, "
+        f"TIMESTAMP '{now}') AS known_at), newest._content IS DISTINCT FROM present.said AS _moved FROM "
         f"(SELECT * FROM _judged WHERE known_at <= TIMESTAMP '{now}' "
         f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY known_at DESC) = 1) newest "
         f"JOIN (SELECT {key}, max(known_at) FILTER (NOT _stamped) AS genuine, "
         f"max(known_at) FILTER ({_within(now)}) AS latest FROM _known GROUP BY ALL) book USING ({key}) "
         f"JOIN (SELECT {key}, arg_max(_content, known_at) AS said FROM (SELECT {key}, known_at, _content FROM _known UNION ALL "
         f"SELECT {key}, known_at, _content FROM _added) WHERE known_at < TIMESTAMP '{now}' + INTERVAL 1 SECOND GROUP BY ALL) "
-        f"present USING ({key}) "
-        "WHERE newest.known_at >= coalesce(book.genuine, newest.known_at) AND newest._content IS DISTINCT FROM present.said"
+        f"present USING ({key}) WHERE {genuine}"
     )
     belated = f"known_at < TIMESTAMP '{max(earlier).astimezone(UTC).replace(tzinfo=None)}'" if earlier else "false"
-    told, contradicting, corrections, corrected, rows, late = run(
+    told, contradicting, settled, corrections, of_old, rows, late = run(
         "SELECT (SELECT count(*) FROM _judged), (SELECT count(*) FROM _judged WHERE _verdict = 'contradicts'), "
-        "(SELECT count(*) FROM _stamps), (SELECT count(*) FROM _stamps WHERE _verdict = 'contradicts'), "
+        "(SELECT count(*) FROM _latest WHERE _verdict = 'contradicts'), (SELECT count(*) FROM _latest WHERE _moved), "
+        "(SELECT count(*) FROM _latest WHERE _moved AND _verdict = 'new' AND "
+        f"({key}) IN (SELECT ({key}) FROM _added)), "
         f"(SELECT count(*) FROM _added), (SELECT count(*) FROM _added WHERE {belated})"
     ).fetchall()[0]
-    if contradicting > corrected:
+    if contradicting > settled:
         run(
             f"COPY (SELECT {literal(table)} AS canonical_table, NULL AS source, NULL AS file, 'rejected' AS action, "
             "'contradicts an older version: what was known then stays' AS reasons, "
             f"to_json(struct_pack({', '.join(f'{name} := {name}' for name in (*keys, 'known_at'))}, row := _content)) "
             "AS source_row FROM _judged "
-            f"WHERE _verdict = 'contradicts' AND ({key}, _content) NOT IN (SELECT ({key}, _content) FROM _stamps)) "
+            f"WHERE _verdict = 'contradicts' AND ({key}, _content) NOT IN (SELECT ({key}, _content) FROM _latest)) "
             f"TO {literal(str(rejects))} (HEADER, DELIMITER ',')"
         )
-    run(f"INSERT INTO _added SELECT {listed}, _content FROM _stamps")
+    run(f"INSERT INTO _added SELECT {listed}, _content FROM _latest WHERE _moved")
     new_keys = run(
         f"SELECT count(*) FROM (SELECT DISTINCT {key} FROM _added ANTI JOIN _known USING ({key}))"
     ).fetchall()[0][0]
@@ -129,14 +135,14 @@ def append_table(
             f"COPY (SELECT {listed} FROM _added ORDER BY {key}, known_at) TO {literal(str(out))} "
             "(FORMAT parquet, COMPRESSION zstd)"
         )
-    for name in ("_new", "_known", "_judged", "_added", "_stamps"):
+    for name in ("_new", "_known", "_judged", "_added", "_latest"):
         run(f"DROP TABLE {name}")
     return Added(
         rows=rows + corrections,
         new_keys=new_keys,
-        unchanged=told - rows - contradicting - (corrections - corrected),
+        unchanged=told - rows - (contradicting - settled) - (corrections - of_old),
         corrections=corrections,
-        conflicts=contradicting - corrected,
+        conflicts=contradicting - settled,
         belated=late,
     )
 

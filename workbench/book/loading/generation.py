@@ -48,7 +48,15 @@ def write_tables(
         source = good_rows(table, {part.number: part.fatal for part in parts if part.table == table})
         if table in made:
             made[table], changes = _append(
-                connection, table, source, made[table], out, rejects=rejects, scratch=scratch, earlier=earlier
+                connection,
+                table,
+                source,
+                made[table],
+                out,
+                rejects=rejects,
+                scratch=scratch,
+                earlier=earlier,
+                dated=is_dated(mapping, table),
             )
         else:
             made[table], changes = _write(connection, table, source, out, before=before, rejects=rejects)
@@ -79,6 +87,15 @@ def _write(
     return facts, changes
 
 
+def is_dated(mapping: BookMapping, table: str) -> bool:
+    """Return whether a table's `known_at` is a date that its source gives to versions, and does not just follow from a row."""
+    for part in mapping.tables[table]:
+        follows = {*part.columns, *(column.sql for column in part.columns.values())}
+        if part.known_at is not None and part.known_at.strip() not in follows:
+            return True
+    return False
+
+
 def _append(
     connection: duckdb.DuckDBPyConnection,
     table: str,
@@ -89,13 +106,14 @@ def _append(
     rejects: Path,
     scratch: Path,
     earlier: Sequence[datetime],
+    dated: bool,
 ) -> tuple[TableFacts, dict[str, int]]:
     delivered = scratch / f"{table}.delivered.parquet"
     written = write_table(connection, table, source, delivered, rejects / f"{table}-conflicts.csv")
     files = table_files(out, table)
     path = out / f"{table}+{len(files):04d}.parquet"
     added = append_table(
-        connection, table, delivered, files, path, rejects / f"{table}-contradictions.csv", earlier=earlier
+        connection, table, delivered, files, path, rejects / f"{table}-contradictions.csv", earlier=earlier, dated=dated
     )
     changes = {
         "duplicates": written.duplicates,

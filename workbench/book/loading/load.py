@@ -160,8 +160,14 @@ class _Load:
         if append and self.before is None:
             raise BookError(f"book {name}: there is no book to append to. Import it first, without --append.")
         if append and self.before is not None:
-            if not read_history(self.before[0]).loads:
+            loads = read_history(self.before[0]).loads
+            if not loads:
                 raise BookError(f"book {name}: it was not made by an import, so nothing can be appended to it.")
+            if delivered_at < loads[-1].delivered_at:
+                raise BookError(
+                    f"book {name}: this delivery is of {delivered_at:%Y-%m-%d %H:%M}, the one before of "
+                    f"{loads[-1].delivered_at:%Y-%m-%d %H:%M} (UTC). Give deliveries in their order; look at --delivered."
+                )
             facts = self.before[1].facts
             if (facts.currency, facts.time_zone) != (mapping.currency, mapping.time_zone):
                 raise BookError(
@@ -186,7 +192,7 @@ class _Load:
             },
         )
         self.connection.execute("SET TimeZone = 'UTC'")
-        self.rejects.mkdir(parents=True)
+        self.rejects.mkdir(parents=True, mode=0o700)  # it will hold rows as they came, private columns too
 
     def note(self, **facts: Any) -> None:
         """Add facts to the record."""
