@@ -14,6 +14,8 @@ from typing import Any
 
 import duckdb
 
+from workbench.book.loading.expressions import Formats
+from workbench.book.loading.readers import create_readers, formats_in_view, with_readers
 from workbench.book.mapping import Mapping, Source, Unpivot
 from workbench.book.sources.files import (
     Opened,
@@ -107,9 +109,12 @@ def open_delivery(
         delivery.opened[name] = opened
         if source.unpivot is not None:
             _unpivot(connection, name, target, source.unpivot, opened)
+        create_readers(connection, name, Formats.of(source))
     for name, select in mapping.views.items():
+        formats = formats_in_view(connection, mapping, name, expressions=[select], where=f"views.{name}")
+        create_readers(connection, name, formats)
         try:
-            connection.execute(f"CREATE VIEW {quoted(name)} AS {select}")
+            connection.execute(f"CREATE VIEW {quoted(name)} AS {with_readers(select, name)}")
         except duckdb.Error as error:
             raise ParameterError(f"views.{name}: {str(error).splitlines()[0]}") from None
     return delivery

@@ -208,3 +208,29 @@ def not_allowed(column: Column) -> str:
     if not column.allowed:
         return "false"
     return f"coalesce({quoted(column.name)} NOT IN ({', '.join(literal(value) for value in column.allowed)}), false)"
+
+
+def read_number(formats: Formats) -> str:
+    """Return the body of a macro that reads `x`, a text in the source's formats or any number, as a number.
+
+    What cannot be read raises, so that the row is noted; see `raw`.
+    """
+    return _reader(_number(_TEXT, formats), "DOUBLE")
+
+
+def read_day(formats: Formats) -> str:
+    """Return the body of a macro that reads `x`, a text in the source's formats, a date or a moment, as the local day."""
+    return _reader(_date(_TEXT, "VARCHAR", formats), "DATE")
+
+
+def read_moment(formats: Formats) -> str:
+    """Return the body of a macro that reads `x`, a text in the source's formats, a date or a moment, as a moment."""
+    return _reader(f"({_moment(_TEXT, 'VARCHAR', formats)}) AT TIME ZONE 'UTC'", "TIMESTAMPTZ")
+
+
+_TEXT = "trim(x::VARCHAR, ' \"')"  # a text within JSON comes in quotes
+
+
+def _reader(parsed: str, kind: str) -> str:
+    by_type = f"CASE WHEN typeof(x) IN ('VARCHAR', 'JSON') THEN ({parsed})::VARCHAR ELSE x::VARCHAR END"
+    return f"CAST(CASE WHEN {_TEXT} <> '' THEN coalesce({by_type}, 'not readable') END AS {kind})"

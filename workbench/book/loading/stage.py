@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from workbench.book.loading.expressions import Formats, clean, coded, failed, not_allowed, raw, raw_value, typed
+from workbench.book.loading.readers import formats_in_view, refuse_other_writing, with_readers, zones_of
 from workbench.book.mapping import ColumnMapping, Mapping, Part
 from workbench.book.schema import TABLES, Column, TableSchema
 from workbench.book.sources.files import FILE_COLUMN, Opened, first_line, literal, no_room, quoted, unknown_column
@@ -21,6 +22,7 @@ SQL_TYPES = {
 }  # fmt: skip
 KNOWN_AT = Column("known_at", "timestamp", "key", required=True)
 CURRENCY = "_currency"
+_CONDITION = Column("condition", "bool")
 
 
 @dataclass(frozen=True)
@@ -75,17 +77,33 @@ def prepare_part(
     schema = TABLES[table]
     where = f"tables.{table}" + (f"[{number}]" if len(mapping.tables[table]) > 1 else "")
     mapped = _mapped(schema, part)
-    source = mapping.sources.get(part.source)
-    origin = _origin(part, mapped)
+    sqls = [column.sql for column in mapped.values()]
+    conditions = {f"joins.{name}": join for name, join in part.joins.items()}
+    conditions |= {"where": part.where} if part.where else {}
+    if part.source in mapping.views:
+        formats_in_view(
+            connection, mapping, part.source, expressions=[*sqls, *conditions.values()], where=f"tables.{table}"
+        )
+    origin = _origin(connection, part, [*sqls, *conditions.values()])
     mapped = _named_columns(connection, mapped, origin)
     words = " ".join(column.sql for column in mapped.values())
     kinds = {}
+    names = [part.source, *part.joins]
     for name, column in mapped.items():
-        kinds[name] = _kind(connection, column.sql, origin, where=f"{where}.{name}", words=words)
-    for condition, what in ((part.where, "where"), *((join, f"joins.{name}") for name, join in part.joins.items())):
-        if condition:
-            _kind(connection, f"({condition})::BOOLEAN", origin, where=f"{where}.{what}", words=words)
-    return _assemble(mapping, table, number, part, mapped, kinds, origin, Formats.of(source), opened.get(part.source))
+        place = f"{where}.{name}"
+        kinds[name] = _kind(connection, column.sql, origin, part.source, where=place, words=words)
+        contract = schema.column(name) if name not in (KNOWN_AT.name, CURRENCY) else KNOWN_AT
+        if name != CURRENCY and column.codes is None:
+            refuse_other_writing(
+                connection, mapping, names, column=contract, expression=column.sql, kind=kinds[name], where=place
+            )
+    for what, condition in conditions.items():
+        place = f"{where}.{what}"
+        kind = _kind(connection, f"({condition})::BOOLEAN", origin, part.source, where=place, words=words)
+        refuse_other_writing(
+            connection, mapping, names, column=_CONDITION, expression=condition, kind=kind, where=place
+        )
+    return _assemble(connection, mapping, table, number, mapped, kinds, origin, opened.get(part.source))
 
 
 def stage(connection: duckdb.DuckDBPyConnection, part: StagedPart) -> None:
@@ -148,21 +166,30 @@ def _named_columns(
     }
 
 
-def _origin(part: Part, mapped: dict[str, ColumnMapping]) -> str:
+def _origin(connection: duckdb.DuckDBPyConnection, part: Part, expressions: list[str]) -> str:
+    """Return the FROM of a part; with `delivered_at` where it is named and none of its sources has such a column."""
+    columns = [
+        row[0].lower()
+        for name in (part.source, *part.joins)
+        for row in connection.execute(f"DESCRIBE {quoted(name)}").fetchall()
+    ]
     origin = quoted(part.source)
-    for name, condition in part.joins.items():
-        origin += f" LEFT JOIN {quoted(name)} ON ({condition})"
-    if any(re.search(r"\bdelivered_at\b", column.sql) for column in mapped.values()):
+    if "delivered_at" not in columns and any(re.search(r"\bdelivered_at\b", sql) for sql in expressions):
         origin += " CROSS JOIN _delivery"
+    for name, condition in part.joins.items():
+        origin += f" LEFT JOIN {quoted(name)} ON ({with_readers(condition, part.source)})"
     return origin
 
 
-def _kind(connection: duckdb.DuckDBPyConnection, expression: str, origin: str, *, where: str, words: str) -> str:
+def _kind(
+    connection: duckdb.DuckDBPyConnection, expression: str, origin: str, source: str, *, where: str, words: str
+) -> str:
     """Return the DuckDB type of an expression over `origin`, which binds it without reading."""
     try:
-        found: str = connection.execute(f"DESCRIBE SELECT {expression} AS x FROM {origin}").fetchall()[0][1]
+        rows = connection.execute(f"DESCRIBE SELECT {with_readers(expression, source)} AS x FROM {origin}").fetchall()
     except duckdb.Error as error:
         raise ParameterError(f"{where}: {expression}: {_explained(connection, error, origin, words)}") from None
+    found: str = rows[0][1]
     return found
 
 
@@ -170,7 +197,9 @@ def _explained(connection: duckdb.DuckDBPyConnection, error: duckdb.Error, origi
     text = str(error)
     match = re.search(r'Referenced column "([^"]+)" not found|does not have a column named "([^"]+)"', text)
     if match is None:
-        return re.sub(r"^\w+ Error: ", "", first_line(error)) + "."
+        said = re.sub(r"^\w+ Error: ", "", first_line(error)) + "."
+        texts = " The values of a file are texts: number(column), local_day(column) or moment(column) reads one."
+        return said + (texts if "VARCHAR" in said else "")
     name = match.group(1) or match.group(2)
     try:
         columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()]
@@ -181,16 +210,17 @@ def _explained(connection: duckdb.DuckDBPyConnection, error: duckdb.Error, origi
 
 
 def _assemble(
+    connection: duckdb.DuckDBPyConnection,
     mapping: Mapping,
     table: str,
     number: int,
-    part: Part,
     mapped: dict[str, ColumnMapping],
     kinds: dict[str, str],
     origin: str,
-    formats: Formats,
     opened: Opened | None,
 ) -> StagedPart:
+    part = mapping.tables[table][number]
+    formats = Formats.of(mapping.sources.get(part.source))
     columns = {column.name: column for column in (*TABLES[table].columns, KNOWN_AT)}
     columns |= {CURRENCY: Column(CURRENCY, "string")} if part.currency else {}
     raws, cleans, types, tests = [], [], [], []
@@ -206,17 +236,19 @@ def _assemble(
         if name not in mapped:
             outs.append(f"NULL::{SQL_TYPES[column.dtype]} AS {out}")
             continue
-        sql, kind = mapped[name].sql, kinds[name]
+        sql, kind = with_readers(mapped[name].sql, part.source), kinds[name]
         raws.append(f"{raw(sql)} AS {one}")
         value, lacking = coded(clean(raw_value(sql, one), kind), mapped[name], mapping.codes)
         text = "VARCHAR" if mapped[name].codes is not None else kind
         cleans.append(f"{value} AS {one}, {failed(sql, one)} AS {one}_failed, {lacking} AS {one}_code")
         types.append(f"{typed(one, text, column, Formats() if mapped[name].codes is not None else formats)} AS {out}")
         types += [f"{one} IS NOT NULL AS {one}_given", f"{one}_failed", f"{one}_code"]
+        twin = _twin(name, mapped, columns)
+        alone = f" AND {quoted(twin)} IS NOT NULL" if twin else ""
         unreadable = f"({one}_failed OR {one}_code OR ({one}_given AND {out} IS NULL))"
-        fault(name, f"{name}: cannot be read as {column.dtype}", unreadable, fatal=column.required)
+        fault(name, f"{name}: cannot be read as {column.dtype}", unreadable + alone, fatal=column.required)
         if column.required:
-            fault(name, f"{name} is missing", f"({out} IS NULL AND NOT {unreadable})", fatal=True)
+            fault(name, f"{name} is missing", f"({out} IS NULL AND NOT {unreadable}){alone}", fatal=True)
         if column.allowed:
             words = f"{name}: not one of {', '.join(column.allowed)}"
             fault(name, words, not_allowed(column), fatal=column.required)
@@ -230,7 +262,7 @@ def _assemble(
             continue
         blanked = f"CASE WHEN {not_allowed(column)} THEN NULL ELSE {out} END" if column.allowed else out
         outs.append(f"{blanked} AS {out}")
-    filtered = f" WHERE {part.where}" if part.where else ""
+    filtered = f" WHERE {with_readers(part.where, part.source)}" if part.where else ""
 
     def layers(extra: str = "") -> str:
         keep = ", _row, _from" if extra else ""
@@ -241,11 +273,15 @@ def _assemble(
 
     name = quoted(part.source)
     file = f"{name}.{FILE_COLUMN}" if opened is not None and opened.has_file_column else "NULL::VARCHAR"
-    zone = mapping.sources[part.source].time_zone if part.source in mapping.sources else None
-    return StagedPart(
-        table, number, part.source, zone or mapping.time_zone, layers(), layers(f", {name} AS _row, {file} AS _from"),
-        tuple(faults),
-    )  # fmt: skip
+    zone = zones_of(connection, mapping, part.source)[0]
+    with_row = layers(f", {name} AS _row, {file} AS _from")
+    return StagedPart(table, number, part.source, zone, layers(), with_row, tuple(faults))
+
+
+def _twin(name: str, mapped: dict[str, ColumnMapping], columns: dict[str, Column]) -> str | None:
+    """Return the required column that `known_at` is a copy of: what is wrong with both is told once, of that column."""
+    copied = [other for other in mapped if mapped[other].sql == mapped[name].sql and columns[other].required]
+    return next((other for other in copied if other != name), None) if name == KNOWN_AT.name else None
 
 
 def rows_staged(connection: duckdb.DuckDBPyConnection, part: StagedPart) -> int:
