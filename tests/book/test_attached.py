@@ -12,6 +12,7 @@ import pytest
 
 from workbench.book.attached import attach_book
 from workbench.book.book import Book
+from workbench.book.checks import check_book
 from workbench.book.simulated import simulate_book
 from workbench.core.errors import BookError, ParameterError
 from workbench.core.workspace import Workspace
@@ -235,6 +236,35 @@ def test_two_rows_of_one_instant_are_refused(database: Database, schema: str, ho
     database.run(f"INSERT INTO {schema}.loans SELECT loan_id, customer_id, opened_on, 5, known_at FROM {schema}.loans")
     with pytest.raises(BookError, match=r"table loans: 1 of 1 keys \(loan_id\) have several rows of one known_at"):
         attach_book(home, "crm", url=database.url(), schema=schema)
+
+
+def test_a_row_without_known_at_is_refused(database: Database, schema: str, home: Workspace) -> None:
+    database.run(f"INSERT INTO {schema}.payments VALUES ('P2', 'L1', now(), 500, 'scheduled', NULL, NULL)")
+    with pytest.raises(BookError, match=r"table payments: 1 rows have no known_at; expected the moment"):
+        attach_book(home, "crm", url=database.url(), schema=schema)
+
+
+def test_rows_that_no_loader_has_seen_are_held_to_the_contract(
+    database: Database, schema: str, home: Workspace
+) -> None:
+    database.run(
+        f"INSERT INTO {schema}.payments VALUES ('P2', 'L1', '2024-07-15', 500, 'Repayment', NULL, '2024-07-16'), "
+        "('P3', 'L1', '2024-07-15', 500, NULL, NULL, '2024-07-16'), "
+        "('P4', 'L1', NULL, 500, 'scheduled', NULL, '2024-07-16'), "
+        "('P5', NULL, '2024-07-15', 500, 'scheduled', NULL, '2024-07-16'), "
+        "('P6', 'L1', '2094-07-15', 500, 'scheduled', NULL, '2094-07-16')"
+    )
+    attach_book(home, "crm", url=database.url(), schema=schema)
+    findings, _profile = check_book(Book.open(home, "crm"))
+    told = {one.check: (one.severity, one.rows) for one in findings if one.table == "payments"}
+    assert told == {
+        "payments.kind_not_allowed": ("error", 1),
+        "payments.kind_unstated": ("error", 1),
+        "payments.paid_at_unstated": ("error", 1),
+        "payments.loan_id_unstated": ("error", 1),
+        "payments.orphans": ("error", 1),
+        "payments.known_later": ("warning", 1),
+    }
 
 
 def test_a_stored_book_is_not_replaced(database: Database, schema: str, small_book: Book) -> None:

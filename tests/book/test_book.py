@@ -114,6 +114,18 @@ def test_a_decision_is_known_from_its_day(book: Book) -> None:
     assert rows(book, "applications", date(2024, 4, 3))[columns].notna().all(axis=None)
 
 
+def test_a_decision_without_a_day_is_never_known(make_book: Callable[..., Book]) -> None:
+    asked = {"customer_id": "C1", "applied_at": datetime(2024, 4, 1), "known_at": datetime(2024, 4, 1)}
+    decided = {"decision": "declined", "decline_reason": "income", "loan_id": "L1"}
+    people = pd.DataFrame({"customer_id": ["C1"]})
+    loans = pd.DataFrame({"loan_id": ["L1"], "customer_id": "C1", "opened_on": date(2024, 4, 1)})
+    rows_of = pd.DataFrame([{"application_id": "A1", **asked, **decided}])
+    undated = make_book({"customers": people, "loans": loans, "applications": rows_of})
+    shown = rows(undated, "applications", date(2025, 12, 31))
+    assert len(shown) == 1
+    assert shown[["decision", "decline_reason", "loan_id"]].isna().all(axis=None)
+
+
 def test_rows_that_happen_or_become_known_later_are_absent(book: Book) -> None:
     assert list(rows(book, "loans", date(2024, 3, 31)).index) == ["L1", "L2"]  # L3 opens on 1 April
     assert list(rows(book, "payments", date(2024, 3, 31)).index) == ["P1"]

@@ -128,6 +128,13 @@ FAULTS: dict[str, tuple[str, int, str, Any, str]] = {
     "instalments.due_amount_negative": ("instalments", 0, "due_amount", -1.0, "error"),
     "instalments.after_due": ("instalments", 0, "effective_from", date(2024, 1, 11), "warning"),
     "instalments.orphans": ("instalments", 0, "loan_id", "L9", "error"),
+    "loans.customer_id_unstated": ("loans", 0, "customer_id", None, "error"),
+    "instalments.due_amount_unstated": ("instalments", 0, "due_amount", None, "error"),
+    "payments.kind_not_allowed": ("payments", 0, "kind", "Repayment", "error"),
+    "payments.kind_unstated": ("payments", 0, "kind", None, "error"),
+    "payments.paid_at_unstated": ("payments", 0, "paid_at", None, "error"),
+    "payments.payment_id_unstated": ("payments", 0, "payment_id", None, "error"),
+    "applications.undated": ("applications", 0, "decision", "accepted", "warning"),
     "payments.amount_negative": ("payments", 0, "amount", -1.0, "warning"),
     "payments.reversal_not_negative": ("payments", 1, "kind", "reversal", "error"),
     "payments.orphans": ("payments", 0, "loan_id", "L9", "error"),
@@ -416,6 +423,34 @@ def test_a_month_without_rows_is_counted(make_book: MakeBook) -> None:
     assert finding.what == "has 0 rows in 2024-04, usually 40"
 
 
+def test_rows_known_after_the_last_delivery_are_seen_at_no_date(found: Callable[..., dict[str, Finding]]) -> None:
+    tables = clean("customers", "loans", "payments")
+    tables["payments"].loc[5, ["paid_at", "known_at"]] = [
+        pd.Timestamp("2024-07-01 03:59:59")
+    ] * 2  # 30 June in New York
+    assert found(tables, time_zone=ZONE) == {}
+    tables["payments"].loc[5, ["paid_at", "known_at"]] = [pd.Timestamp("2034-06-10 12:00")] * 2
+    finding = found(tables, time_zone=ZONE)["payments.known_later"]
+    assert (finding.severity, finding.rows, finding.share) == ("warning", 1, pytest.approx(1 / 6))
+    assert found(tables, time_zone=ZONE, as_of=date(2024, 5, 31)) == {}  # at an earlier date, later rows are no wonder
+
+
+def test_ages_are_those_of_the_books_last_day(make_book: MakeBook) -> None:
+    tables = clean("customers", "loans")
+    tables["customers"]["birth_date"] = date(1915, 1, 1)  # 109 years on 30 June 2024
+    book = make_book(tables, last_day=LAST)
+    late = {
+        "load_id": "1",
+        "book": "b",
+        "mode": "import",
+        "status": "done",
+        "delivered_at": datetime(2034, 1, 1, tzinfo=UTC),
+    }
+    assert check_book(book, load=LoadRecord(**late)).findings == []
+    tables["customers"]["birth_date"] = date(1914, 1, 1)
+    assert [one.check for one in check_book(make_book(tables, last_day=LAST)).findings] == ["customers.age"]
+
+
 # Private columns and those of the present alone
 
 
@@ -511,7 +546,8 @@ def test_what_a_load_says() -> None:
         tables={
             "loans": TableLoad(
                 rows_in=100, rejected_rows=4, rejected={"opened_on is missing": 1, "currency is not EUR": 3},
-                emptied={"annual_rate: cannot be read as float": 5}, duplicates=6, conflicts=2, corrections=1, rows_out=88,
+                emptied={"annual_rate: cannot be read as float": 5}, duplicates=6, conflicts=2, corrections=1, belated=7,
+                rows_out=88,
             )
         },
         rejects="rejects/1",
@@ -526,6 +562,7 @@ def test_what_a_load_says() -> None:
         "loans.conflicts": ("warning", "loans", 2, 0.02),
         "loans.corrections": ("warning", "loans", 1, 0.01),
         "loans.duplicates": ("info", "loans", 6, 0.06),
+        "loans.belated": ("info", "loans", 7, 0.07),
     }
     assert told["loans.emptied"].column == "annual_rate"
     assert "rejects/1" in told["loans.rejected"].breaks
@@ -561,10 +598,13 @@ def test_tables_that_shrink_or_grow(now: int, check: str, severity: str, make_bo
     assert [(one.check, one.severity) for one in findings] == ([(check, severity)] if check else [])
 
 
-def test_a_table_that_is_gone_is_an_error(make_book: MakeBook) -> None:
+def test_a_table_that_the_mapping_leaves_out_is_a_warning_and_an_empty_one_an_error(make_book: MakeBook) -> None:
     manifest = make_book(clean("customers", "loans")).manifest
     (finding,) = size_findings(manifest, Before(keys={"payments": 7}))
-    assert (finding.check, finding.severity, finding.rows, finding.share) == ("payments.dropped", "error", 7, 1.0)
+    assert (finding.check, finding.severity, finding.rows, finding.share) == ("payments.dropped", "warning", 7, 1.0)
+    assert finding.what == "is in the mapping no longer; the last delivery had 7 keys"
+    emptied = manifest.model_copy(update={"tables": {"payments": TableFacts(rows=0, keys=0, sha256="")}})
+    assert [one.severity for one in size_findings(emptied, Before(keys={"payments": 7}))] == ["error"]
 
 
 # Drift

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from workbench.book.databases import open_database, told
 from workbench.book.engines import Engine
 from workbench.book.remote import Size, extent, find_tables, sizes
-from workbench.book.schema import SCHEMA_VERSION, TABLES
+from workbench.book.schema import FLOWS, SCHEMA_VERSION, TABLES
 from workbench.book.store import (
     ATTACHED,
     POINTER,
@@ -36,8 +36,6 @@ from workbench.book.store import (
 from workbench.core.errors import BookError, ParameterError, unknown
 from workbench.core.files import read_json, staging_folder, write_json
 from workbench.core.workspace import Workspace, check_name
-
-FLOWS = ("payments", "performance", "transactions", "events")  # their first row is the book's first day
 
 
 class Attachment(BaseModel):

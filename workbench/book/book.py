@@ -184,9 +184,9 @@ class Book:
             closed = hidden["closed_on"].notnull() | hidden["written_off_on"].notnull()
             hidden["close_reason"] = closed.ifelse(rows.close_reason, ibis.null())
         if schema.name == "applications":
-            open_yet = rows.decided_at.notnull() & hidden["decided_at"].isnull()
+            decided = hidden["decided_at"].notnull()  # without a day, nobody knows since when
             for name in ("decision", "decline_reason", "loan_id"):
-                hidden[name] = open_yet.ifelse(ibis.null(), rows[name])
+                hidden[name] = decided.ifelse(rows[name], ibis.null())
         return rows.mutate(**hidden).drop("known_at") if hidden else rows.drop("known_at")
 
     def _happened(self, column: Any, dtype: str, as_of: date) -> Any:

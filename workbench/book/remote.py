@@ -141,17 +141,27 @@ def extent(engine: Engine, name: str) -> Extent:
     Raises
     ------
     BookError
-        If a key has several rows of one `known_at`.
+        If a row has no `known_at`, or a key has several rows of one.
     """
     contract, rows = TABLES[name], engine.tables[name]
     first = rows[contract.occurred].min() if contract.occurred else ibis.null("date")
     by_key = rows.group_by(list(contract.key)).aggregate(
-        first=first, versions=rows.count(), instants=rows.known_at.nunique()
+        first=first, versions=rows.count(), instants=rows.known_at.nunique(), known=rows.known_at.count()
     )
     answer = _one_row(
         engine,
-        by_key.aggregate(keys=_.count(), first=_["first"].min(), repeated=(_.versions > _.instants).ifelse(1, 0).sum()),
+        by_key.aggregate(
+            keys=_.count(),
+            first=_["first"].min(),
+            repeated=(_.known > _.instants).ifelse(1, 0).sum(),
+            unknown=(_.versions - _.known).sum(),
+        ),
     )
+    if answer["unknown"]:
+        raise BookError(
+            f"table {name}: {int(answer['unknown']):,} rows have no known_at; expected the moment since which the lender knows "
+            "each row. Fill it, or attach a view that does."
+        )
     if answer["repeated"]:
         raise BookError(
             f"table {name}: {answer['repeated']:,} of {answer['keys']:,} keys ({', '.join(contract.key)}) have several rows of "

@@ -250,3 +250,5 @@ _TABLES = (
 
 TABLES: dict[str, TableSchema] = {table.name: table for table in _TABLES}
 REQUIRED_TABLES = ("customers", "loans")
+# Tables that bring rows every month: these make a book's first and last day.
+FLOWS = ("payments", "performance", "transactions", "events")

@@ -14,6 +14,7 @@ from workbench.book.checks.across import across_findings
 from workbench.book.checks.deliveries import Before, load_findings, size_findings
 from workbench.book.checks.drift import Spread, drift_findings, drift_table, spreads
 from workbench.book.checks.finding import Check, Finding, lowered, worst_first
+from workbench.book.checks.seen import unseen_findings
 from workbench.book.checks.tables import income_findings, table_findings
 from workbench.book.checks.timing import arrivals, monthly_rows, time_findings, timeliness, volume_findings
 from workbench.book.loading.record import LoadRecord, read_history
@@ -109,6 +110,7 @@ def examine_book(book: Book, *, as_of: date | None = None, load: LoadRecord | No
     moved = drift_table(profile, before.frame() if as_of is None else pd.DataFrame())
     findings += time_findings(book, arrived, as_of=day)
     findings += across_findings(book, as_of=day)
+    findings += unseen_findings(book, as_of=day, is_whole=as_of is None)
     findings += _unseen(book, day)
     findings += size_findings(book.manifest, before)
     findings += volume_findings(monthly)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.book.checks import CHECKS as WHOLE
-from workbench.book.checks import across, deliveries, drift, rules, tables, timing
+from workbench.book.checks import across, deliveries, drift, rules, seen, tables, timing
 from workbench.book.checks.finding import Check
 from workbench.book.schema import TABLES
 
@@ -13,21 +13,21 @@ ANY_TABLE, ANY_COLUMN = "*", "COLUMN"
 def checks_by_kind() -> dict[str, list[Check]]:
     """Return the checks under the words of what they look at."""
     return {
-        "Rows of one table": [*_own_rules(), *rules.ANY_TABLE, *tables.CHECKS],
+        "Rows of one table": [
+            *(rule.check for table in TABLES for rule in rules.own_rules(table)),
+            *rules.ANY_TABLE,
+            *tables.CHECKS,
+        ],
         "Between tables": [*across.CHECKS],
-        "Time": [*timing.CHECKS, *WHOLE],
+        "Time": [*timing.CHECKS, *seen.CHECKS, *WHOLE],
         "The load": [check for check in deliveries.CHECKS if check not in _SINCE_LAST],
         "Against the last delivery": [*_SINCE_LAST, *drift.CHECKS],
     }
 
 
-_SINCE_LAST = [check for check in deliveries.CHECKS if check.name in ("dropped", "gone", "rewritten", "rose")]
-
-
-def _own_rules() -> list[Check]:
-    general = [check.name.replace(ANY_COLUMN, "") for check in rules.ANY_TABLE]
-    checks = [rule.check for table in TABLES for rule in rules.rules_of(table)]
-    return [check for check in checks if not check.name.endswith(tuple(general))]
+_SINCE_LAST = [
+    check for check in deliveries.CHECKS if check.name in ("dropped", "gone", "rewritten", "belated", "rose")
+]
 
 
 def check_names() -> list[str]:

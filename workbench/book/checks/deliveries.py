@@ -42,13 +42,17 @@ CORRECTIONS = Check(
 DUPLICATES = Check("*", "duplicates", "", "rows came more than once: kept once", "info", "")
 DROPPED = Check(
     "*", "dropped", "", "holds fewer keys than the last delivery", "warning", "customers, loans or their past are missing",
-    when=f"under {DROP_WARNING:.0%} of them; under {DROP_ERROR:.0%} an error",
+    when=f"under {DROP_WARNING:.0%} of them; under {DROP_ERROR:.0%} an error, unless the mapping no longer has the table",
 )  # fmt: skip
 GONE = Check(
     "*", "gone", "", "keys of the last delivery are not in this one", "info", "what was said of them is not in the book"
 )
 REWRITTEN = Check(
     "*", "rewritten", "", "rows of the last delivery came with another content", "info",
+    "numbers of earlier dates, drawn again, may differ",
+)  # fmt: skip
+BELATED = Check(
+    "*", "belated", "known_at", "of new rows lies before the last delivery, but they were not in it", "info",
     "numbers of earlier dates, drawn again, may differ",
 )  # fmt: skip
 ROSE = Check(
@@ -67,6 +71,7 @@ CHECKS = (
     DROPPED,
     GONE,
     REWRITTEN,
+    BELATED,
     ROSE,
 )
 
@@ -125,7 +130,7 @@ def load_findings(record: LoadRecord) -> Iterator[Finding]:
             yield EMPTIED.finding(count, total, table=table, column=column, what=f"{EMPTIED.what}: {reason}")
         repeated = (
             (CONFLICTS, load.conflicts), (DUPLICATES, load.duplicates), (CORRECTIONS, load.corrections),
-            (GONE, load.gone), (REWRITTEN, load.rewritten),
+            (GONE, load.gone), (REWRITTEN, load.rewritten), (BELATED, load.belated),
         )  # fmt: skip
         for check, count in repeated:
             if count:
@@ -135,7 +140,11 @@ def load_findings(record: LoadRecord) -> Iterator[Finding]:
 def size_findings(manifest: BookManifest, before: Before) -> Iterator[Finding]:
     """Compare a book's tables with the generation before: tables gone, and keys far fewer or more."""
     for table, old in before.keys.items():
-        now = manifest.tables[table].keys if table in manifest.tables else 0
+        if table not in manifest.tables:
+            what = f"is in the mapping no longer; the last delivery had {old:,} keys"
+            yield DROPPED.finding(old, old, table=table, what=what, severity="warning")
+            continue
+        now = manifest.tables[table].keys
         ratio, what = now / max(old, 1), f"holds {now:,} keys; the last delivery had {old:,}"
         if ratio < DROP_WARNING:
             severity: Severity = "error" if ratio < DROP_ERROR else "warning"

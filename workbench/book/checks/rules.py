@@ -58,7 +58,15 @@ FORMULA = Check(
     "*", "formula", "", "holds texts that a spreadsheet would run as a formula (= + - @ first)", "info",
     "nothing here: our lists escape them; other readers of these files may not",
 )  # fmt: skip
-ANY_TABLE = (BEYOND, FORMULA)
+NOT_ALLOWED = Check(
+    "*", "COLUMN_not_allowed", "", "is none of the values that there are", "error", "these rows are taken for something else",
+    when=", ".join(f"{table.name}.{column.name}" for table in TABLES.values() for column in table.columns if column.allowed),
+)  # fmt: skip
+UNSTATED = Check(
+    "*", "COLUMN_unstated", "", "is missing", "error", "a row without it means nothing, and counts nowhere",
+    when="of keys, and of columns that each row must have",
+)  # fmt: skip
+ANY_TABLE = (BEYOND, NOT_ALLOWED, UNSTATED, FORMULA)
 _DPD = "days past due of these loans"
 _INCOME = "debt-to-income"
 _RULES = (
@@ -109,12 +117,27 @@ _RULES = (
 
 
 def rules_of(table: str) -> list[Rule]:
-    """Return the rules of a table: its own, then those that follow from the types of its columns."""
+    """Return the rules of a table: its own, then those that follow from the contract of its columns.
+
+    A key or a day of happening that is missing hides the row; those are looked for in `seen`.
+    """
     schema = TABLES[table]
+    derived = [_huge(table, column) for column in schema.columns if column.dtype == "money"]
+    derived += [_not_allowed(table, column) for column in schema.columns if column.allowed]
+    visible = (column for column in schema.columns if column.name not in (*schema.key, schema.occurred))
+    derived += [_unstated(table, column) for column in visible if column.required]
+    return [*own_rules(table), *derived, _formula(table)]
+
+
+def own_rules(table: str) -> list[Rule]:
+    """Return the rules that are a table's alone, with what is missing where something depends on it."""
     own = [rule for rule in _RULES if rule.check.table == table]
-    own += [_huge(table, column) for column in schema.columns if column.dtype == "money"]
-    own += [_missing(table, column) for column in schema.columns if column.breaks]
-    return [*own, _formula(table)]
+    return own + [_missing(table, column) for column in TABLES[table].columns if column.breaks]
+
+
+def unstated(table: str, column: str) -> Check:
+    """Return the check that finds a value missing without which a row means nothing."""
+    return replace(UNSTATED, table=table, name=f"{column}_unstated", column=column)
 
 
 def _huge(table: str, column: Column) -> Rule:
@@ -123,6 +146,22 @@ def _huge(table: str, column: Column) -> Rule:
 
     check = replace(BEYOND, table=table, name=f"{column.name}_huge", column=column.name)
     return Rule(check, beyond, (column.name,))
+
+
+def _not_allowed(table: str, column: Column) -> Rule:
+    def unknown(rows: Any, _day: date) -> Any:
+        return rows[column.name].notin(column.allowed)
+
+    what = f"is none of {', '.join(column.allowed)}"
+    check = replace(NOT_ALLOWED, table=table, name=f"{column.name}_not_allowed", column=column.name, what=what)
+    return Rule(check, unknown, (column.name,))
+
+
+def _unstated(table: str, column: Column) -> Rule:
+    def missing(rows: Any, _day: date) -> Any:
+        return rows[column.name].isnull()
+
+    return Rule(unstated(table, column.name), missing, (column.name,))
 
 
 def _missing(table: str, column: Column) -> Rule:

@@ -47,12 +47,13 @@ def table_findings(book: Book, table: str, *, as_of: date) -> TableChecked:
         share is there; `shown` says why.
     """
     rows = book.as_known(table, as_of=as_of)
+    past = min(as_of, book.manifest.facts.last_day)  # the delivery may have come years after the book's end
     hidden = _hidden(book, table)
     rules = [rule for rule in rules_of(table) if not hidden.keys() & set(rule.reads)]
     columns = [column for column in TABLES[table].columns if column.name not in hidden]
     measures: dict[str, Any] = {"rows": rows.count()}
-    measures |= {rule.check.key: _count(rule.condition(rows, as_of)) for rule in rules}
-    faults = [rule.condition(rows, as_of).fill_null(False) for rule in rules if rule.is_fault]
+    measures |= {rule.check.key: _count(rule.condition(rows, past)) for rule in rules}
+    faults = [rule.condition(rows, past).fill_null(False) for rule in rules if rule.is_fault]
     if faults:
         measures["faulty"] = _count(ibis.or_(*faults))
     for column in columns:
@@ -61,7 +62,7 @@ def table_findings(book: Book, table: str, *, as_of: date) -> TableChecked:
     total = int(found["rows"])
     found |= _missing_of_hidden(book, table, as_of, list(hidden))
     profile = [_profile_row(book, table, column, found, total, hidden) for column in TABLES[table].columns]
-    findings = [*_rule_findings(book, rows, rules, found, total, as_of)]
+    findings = [*_rule_findings(book, rows, rules, found, total, past)]
     if not total:
         severity = "error" if table in ("customers", "loans") else EMPTY.severity
         findings.append(EMPTY.finding(0, None, table=table, severity=severity))
@@ -123,12 +124,12 @@ def _profile_row(
 
 
 def _rule_findings(
-    book: Book, rows: ibis.Table, rules: list[Rule], found: Mapping[str, Any], total: int, as_of: date
+    book: Book, rows: ibis.Table, rules: list[Rule], found: Mapping[str, Any], total: int, day: date
 ) -> Iterator[Finding]:
     for rule in rules:
         count = int(found[rule.check.key] or 0)
         if count and count > rule.at_least * total:
-            wrong = rows.filter(rule.condition(rows, as_of))
+            wrong = rows.filter(rule.condition(rows, day))
             such = examples(book, wrong, rule.check.table) if count < total else ()  # of all rows none is an example
             yield rule.check.finding(count, total, such)
 

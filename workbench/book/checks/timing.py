@@ -14,11 +14,10 @@ from workbench.book.book import Book
 from workbench.book.checks.days import day_start, local_day, month_end_of, month_number
 from workbench.book.checks.finding import Check, Finding, Severity
 from workbench.book.checks.tables import examples
-from workbench.book.schema import TABLES
+from workbench.book.schema import FLOWS, TABLES
 
 # Tables whose rows cannot be known before they happen; dues and restructurings may be agreed ahead.
 HAPPENING = ("loans", "payments", "transactions", "events", "performance", "applications", "bureau")
-STEADY = ("payments", "transactions", "events", "performance")  # tables that bring rows every month
 LATE_DAYS = 5  # house choice: a row known later than this after it happened arrived late
 EARLY_SHARE = 0.001  # house choice: above it, rows known before they happened are no slip
 VOLUME_LOW, VOLUME_HIGH = 0.5, 2.0  # a month's rows over the median of the months beside it; house choices
@@ -37,7 +36,7 @@ LATE = Check(
 VOLUME = Check(
     "*", "volume", "", "has months with far fewer or more rows than the months beside them", "warning",
     "indicators of these months see a break that is the delivery's",
-    when=f"under {VOLUME_LOW:g} or over {VOLUME_HIGH:g} times the median of {VOLUME_MONTHS} months; of " + ", ".join(STEADY),
+    when=f"under {VOLUME_LOW:g} or over {VOLUME_HIGH:g} times the median of {VOLUME_MONTHS} months; of " + ", ".join(FLOWS),
 )  # fmt: skip
 CHECKS = (KNOWN_BEFORE, LATE, VOLUME)
 
@@ -72,11 +71,13 @@ def arrivals(book: Book, *, as_of: date) -> pd.DataFrame:
 def _timed(book: Book, table: str, as_of: date) -> ibis.Table:
     """Return every version known, with its day, its delay, whether it is the first, and whether it was known too early."""
     rows = book.versions(table, as_of=as_of)
-    moment = rows[str(TABLES[table].occurred)]
+    name = str(TABLES[table].occurred)
+    rows = rows.filter(~rows[name].isnull())
+    moment = rows[name]
     is_first: Any = ibis.literal(True)
     if book.manifest.tables[table].keys_versioned:
         is_first = ibis.row_number().over(group_by=list(TABLES[table].key), order_by="known_at") == 0
-    if TABLES[table].column(str(TABLES[table].occurred)).dtype == "timestamp":
+    if TABLES[table].column(name).dtype == "timestamp":
         day, starts = local_day(book, moment), moment
     else:
         day, starts = moment, day_start(book, moment)
@@ -116,7 +117,7 @@ def monthly_rows(arrived: pd.DataFrame, *, first: date, last: date) -> pd.DataFr
     """
     numbers = range(first.year * 12 + first.month, last.year * 12 + last.month + 1)
     frames = []
-    for table in STEADY:
+    for table in FLOWS:
         group = arrived[arrived["table"] == table]
         if group.empty:
             continue
