@@ -53,10 +53,19 @@ def test_a_lock_has_a_hash_for_each_pin_and_no_address(lock: str) -> None:
     assert len(blocks) == len(pins(lock))
 
 
+def test_the_page_of_the_tables_is_that_of_the_contract() -> None:
+    scope: dict[str, Any] = {"__name__": "tables"}
+    exec((ROOT / ".ci" / "tables.py").read_text("utf-8"), scope)
+    found = (ROOT / "docs" / "books" / "tables.md").read_text("utf-8")
+    assert found == scope["catalogue"](), "run: python .ci/tables.py"
+
+
 def test_every_direct_dependency_is_locked() -> None:
     core = {name_of(requirement) for requirement in project()["dependencies"]}
     extras = project()["optional-dependencies"]
-    assert f"{project()['name']}[{','.join(sorted(extras.keys() - {'test'}))}]" in extras["test"]  # the tests use all of them
+    assert (
+        f"{project()['name']}[{','.join(sorted(extras.keys() - {'test'}))}]" in extras["test"]
+    )  # the tests use all of them
     wanted = {name_of(requirement) for extra in extras.values() for requirement in extra} - {project()["name"]}
     assert core <= {name for name, _marker in pins("requirements.lock")}
     assert core | wanted <= {name for name, _marker in pins("requirements-test.lock")}

@@ -75,6 +75,23 @@ def test_an_append_from_another_folder(home: Path, typed: Typed) -> None:
     assert (shown["tables"]["customers"]["rows"], shown["tables"]["customers"]["keys"]) == (3, 2)
 
 
+def test_a_load_can_be_taken_back(home: Path, typed: Typed) -> None:
+    typed("book", "import", "three", "--delivered", "2023-06-30", home=home)
+    assert "there is no generation before this one" in typed("book", "revert", "three", home=home).message()
+    deliver(home, PEOPLE.replace("1000", "1500"), LOANS + "L3,C1,2023-07-01\n", folder="july")
+    typed("book", "import", "three", "--append", "--from", "july", "--delivered", "2023-07-31", home=home)
+
+    def loans() -> int:
+        found: int = json.loads(typed("book", "show", "three", "--json", home=home).out)["tables"]["loans"]["rows"]
+        return found
+
+    assert loans() == 3
+    done = typed("book", "revert", "three", home=home)
+    assert (done.code, loans()) == (0, 2)
+    assert typed("book", "revert", "three", home=home).code == 0
+    assert loans() == 3
+
+
 def test_a_check_ends_with_2_where_a_finding_is_an_error(home: Path, typed: Typed) -> None:
     typed("book", "import", "three", home=home)
     clean = typed("book", "check", "three", home=home)

@@ -170,6 +170,24 @@ def store_generation(
     return manifest
 
 
+def revert_book(workspace: Workspace, name: str) -> BookManifest:
+    """Make the generation before the current one current again; the same once more takes that back.
+
+    Raises
+    ------
+    BookError
+        If there is no such book, or none before it.
+    """
+    current_generation(workspace, name)
+    with writing(workspace, name) as home:
+        pointer = read_json(home / POINTER)
+        before = pointer.get("previous")
+        if not before or not (home / "generations" / before / "book.json").exists():
+            raise BookError(f"book {name}: there is no generation before this one to go back to.")
+        write_json(home / POINTER, {"generation": before, "previous": pointer["generation"]})
+    return current_generation(workspace, name)[1]
+
+
 def _prune(home: Path) -> None:
     """Remove all generations but the current one and the one before, which a running notebook may still read."""
     pointer = read_json(home / POINTER) or {}

@@ -22,6 +22,7 @@ from workbench.book.store import BookManifest, current_generation, list_books
 from workbench.cli.attach import attach
 from workbench.cli.console import EXIT_INPUT, print_json, print_table, steps
 from workbench.cli.export import export
+from workbench.cli.revert import revert
 from workbench.core.dates import parse_date
 from workbench.core.workspace import check_name
 
@@ -233,3 +234,4 @@ def _print_manifest(manifest: BookManifest, as_json: bool) -> None:
 
 book.add_command(attach)
 book.add_command(export)
+book.add_command(revert)
