@@ -160,7 +160,7 @@ def _renamed(mapping: dict[str, Any], *path: str, to: str) -> None:
         ),
         (lambda m: m["tables"]["loans"]["columns"].update(product="no ||"), "tables.loans.product"),
         (lambda m: m.update(views={"v": "SELECT * FROM credit"}), "views.v"),
-        (lambda m: m.update(views={"people": "SELECT 1"}), "names a source and a view"),
+        (lambda m: m.update(views={"people": "SELECT 1"}), "found the names .people. and .people."),
         (lambda m: m.update(current_only={"customers": ["regio"]}), "unknown column in current_only.customers 'regio'"),
         (lambda m: m.update(roles={"customers": {"region": "secret"}}), "roles"),
         (lambda m: m["sources"]["people"].update(files="peeple.csv"), "no file matches .*Did you mean 'people.csv'"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +23,9 @@ FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".asc": "csv", ".parquet": "parquet", ".pq": "parquet",
     ".xlsx": "excel", ".xlsm": "excel", ".jsonl": "jsonl", ".ndjson": "jsonl",
 }  # fmt: skip
+
+
+_NAME = re.compile(r"[A-Za-z]\w*")
 
 
 def _listed(value: Any) -> Any:
@@ -77,8 +82,12 @@ class Source(_Strict):
             raise ValueError(f"expected exactly one of files, sql, rest; found {', '.join(given) or 'none'}")
         if self.thousands and self.thousands == self.decimal:
             raise ValueError(f"decimal and thousands are both {self.decimal!r}")
-        if not self.header and self.columns is None and self.files is not None:
-            raise ValueError("header: false needs columns, the names of the columns in order")
+        if self.files is not None and self.header == (self.columns is not None):
+            raise ValueError(
+                "header: false needs columns, the names of the columns in order"
+                if self.columns is None
+                else "columns names the columns where there is no header line: write header: false, or leave columns out"
+            )
         if self.time_zone is not None:
             _zone(self.time_zone)
         try:
@@ -135,9 +144,9 @@ class Mapping(_Strict):
     @model_validator(mode="after")
     def _names(self) -> Mapping:
         _zone(self.time_zone)
-        both = sorted(set(self.sources) & set(self.views))
-        if both:
-            raise ValueError(f"{both[0]!r} names a source and a view; rename one")
+        wide = [f"{name}__wide" for name, source in self.sources.items() if source.unpivot is not None]
+        _plain_names("sources and views", [*self.sources, *self.views, *wide])
+        _plain_names("codes", self.codes)
         for table, parts in self.tables.items():
             _known("table", table, TABLES)
             for part in parts:
@@ -173,6 +182,21 @@ class Mapping(_Strict):
 def _known(what: str, name: str, known: Any) -> None:
     if name not in known:
         raise ValueError(unknown(what, name, known))
+
+
+def _plain_names(what: str, names: Iterable[str]) -> None:
+    """Refuse names that SQL could not hold without quotes, or would take for one."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ValueError(
+                f"{what}: found the name {name!r}, expected a letter, then letters, digits and underscores"
+            )
+        if name.lower() in seen:
+            raise ValueError(
+                f"{what}: found the names {seen[name.lower()]!r} and {name!r}, expected each once, in whatever case: rename one"
+            )
+        seen[name.lower()] = name
 
 
 def _zone(name: str) -> None:
