@@ -69,10 +69,39 @@ def test_an_append_from_another_folder(home: Path, typed: Typed) -> None:
     deliver(home, PEOPLE.replace("1000", "1500"), LOANS + "L3,C1,2023-07-01\n", folder="july")
     done = typed("book", "import", "three", "--append", "--from", "july", "--delivered", "2023-07-31", home=home)
     assert done.code == 0, done.err
-    assert "customers: 1 rows added, 1 known already" in done.out
+    first, second = json.loads(typed("book", "loads", "three", "--json", home=home).out)
+    assert [first["delivered_at"], second["delivered_at"]] == [
+        "2023-06-30T21:59:59.999999Z",
+        "2023-07-31T21:59:59.999999Z",
+    ]
+    assert "customers: 1 rows added (1 of them corrections), 1 known already" in done.out
     assert "loans: 1 rows added, 2 known already" in done.out
     shown = json.loads(typed("book", "show", "three", "--json", home=home).out)
     assert (shown["tables"]["customers"]["rows"], shown["tables"]["customers"]["keys"]) == (3, 2)
+
+
+def test_an_append_may_lack_an_optional_source(home: Path, typed: Typed) -> None:
+    mapping = yaml.safe_load(yaml.safe_dump(MAPPING))
+    mapping["sources"]["people"]["optional"] = True
+    (home / "params" / "books" / "three.yaml").write_text(yaml.safe_dump(mapping), "utf-8")
+    typed("book", "import", "three", "--delivered", "2023-06-30", home=home)
+    deliver(home, loans=LOANS + "L3,C1,2023-07-01\n", folder="july")
+    (home / "july" / "people.csv").unlink()
+    done = typed("book", "import", "three", "--append", "--from", "july", "--delivered", "2023-07-31", home=home)
+    assert done.code == 0, done.err
+    assert "loans: 1 rows added, 2 known already" in done.out
+    assert "not in this delivery: people" in done.out
+    anew = typed("book", "import", "three", "--from", "july", "--delivered", "2023-07-31", home=home)
+    assert "sources.people: no file matches" in anew.message()  # a whole import needs them all
+    (home / "july" / "loans.csv").unlink()
+    lost = typed("book", "import", "three", "--append", "--from", "july", "--delivered", "2023-08-01", home=home)
+    assert "sources.loans: no file matches" in lost.message()
+
+
+def test_deliveries_come_in_their_order(home: Path, typed: Typed) -> None:
+    typed("book", "import", "three", "--delivered", "2023-06-30", home=home)
+    early = typed("book", "import", "three", "--append", "--delivered", "2023-05-31", home=home)
+    assert "the one before of 2023-06-30" in early.message()
 
 
 def test_a_load_can_be_taken_back(home: Path, typed: Typed) -> None:

@@ -68,6 +68,7 @@ class Source(_Strict):
     missing: list[str] = []  # texts that mean "no value", beside the empty one
     time_zone: str | None = None  # of its local times; the book's where it is not given
     unpivot: Unpivot | None = None
+    optional: bool = False  # an append may come without its files
 
     @property
     def is_excel(self) -> bool:

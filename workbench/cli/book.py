@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,14 +16,14 @@ from workbench.book.checks import check_book
 from workbench.book.checks.finding import SEVERITIES
 from workbench.book.loading.load import LoadResult, import_book
 from workbench.book.loading.record import list_loads
-from workbench.book.mapping import described_books
+from workbench.book.mapping import described_books, load_mapping
 from workbench.book.simulated import DEFAULT_CUSTOMERS, DEFAULT_MONTHS, DEFAULT_SEED, simulate_book
 from workbench.book.store import BookManifest, current_generation, list_books
 from workbench.cli.attach import attach
 from workbench.cli.console import EXIT_INPUT, print_json, print_table, steps
 from workbench.cli.export import export
 from workbench.cli.revert import revert
-from workbench.core.dates import parse_date
+from workbench.core.dates import day_end, parse_date
 from workbench.core.workspace import check_name
 
 
@@ -63,7 +63,11 @@ def simulate(workspace: Any, name: str, customers: int, months: int, seed: int, 
 @click.argument("name")
 @click.option("--from", "base", metavar="PATH|URL", help="Folder or address of the delivery; by default the mapping's.")
 @click.option("--append", is_flag=True, help="Add what is new, by key, to the book there is.")
-@click.option("--delivered", metavar="DATE", help="Day of the delivery; by default now. What `delivered_at` means.")
+@click.option(
+    "--delivered",
+    metavar="DATE",
+    help="Day of the delivery, meant is its end; by default now. What `delivered_at` means.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the load's record for a program.")
 @click.pass_obj
 def import_(workspace: Any, name: str, base: str | None, append: bool, delivered: str | None, as_json: bool) -> None:
@@ -75,7 +79,7 @@ def import_(workspace: Any, name: str, base: str | None, append: bool, delivered
     """
     moment = datetime.now(UTC)
     if delivered is not None:
-        moment = datetime.combine(parse_date(delivered, what="delivered"), time(), tzinfo=ZoneInfo("UTC"))
+        moment = _end_of(delivered, load_mapping(workspace(), name).time_zone, now=moment)
     with steps() as running:
         result = import_book(
             workspace(), name, delivered_at=moment, base=base, append=append, progress=running.step(f"import {name}")
@@ -188,6 +192,19 @@ def show(workspace: Any, name: str, as_json: bool) -> None:
     _print_manifest(Book.open(workspace(), name).manifest, as_json)
 
 
+def _end_of(day: str, time_zone: str, *, now: datetime) -> datetime:
+    """Return the last instant of a business day, or `now` where it is not over yet: later loads of the day come after.
+
+    >>> noon = datetime(2024, 7, 1, 12, tzinfo=UTC)
+    >>> [str(_end_of(day, "Europe/Berlin", now=noon)) for day in ("2024-06-30", "2024-07-01")]
+    ['2024-06-30 21:59:59.999999+00:00', '2024-07-01 12:00:00+00:00']
+    """
+    delivered = parse_date(day, what="delivered")
+    if delivered == now.astimezone(ZoneInfo(time_zone)).date():
+        return now
+    return day_end(delivered, time_zone).replace(tzinfo=UTC) - timedelta(microseconds=1)
+
+
 def _tell_load(result: LoadResult, as_json: bool) -> None:
     record = result.record
     if as_json:
@@ -209,7 +226,10 @@ def _tell_load(result: LoadResult, as_json: bool) -> None:
         click.echo(f"see data/books/{record.book}/{record.rejects}")
     if record.mode == "append":
         for table, load in record.tables.items():
-            click.echo(f"{table}: {load.rows_out:,} rows added, {load.unchanged:,} known already")
+            corrected = f" ({load.corrections:,} of them corrections)" if load.corrections else ""
+            click.echo(f"{table}: {load.rows_out:,} rows added{corrected}, {load.unchanged:,} known already")
+        if record.absent:
+            click.echo(f"not in this delivery: {', '.join(record.absent)}")
     found = ", ".join(f"{record.findings[name]} {name}" for name in SEVERITIES if record.findings.get(name))
     click.echo(f"checks: {found or 'nothing found'}" + (f"; workbench book check {record.book}" if found else ""))
     _print_manifest(result.manifest, as_json=False)

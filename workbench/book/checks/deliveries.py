@@ -13,10 +13,12 @@ from pydantic import BaseModel, ConfigDict
 
 from workbench.book.checks.finding import Check, Finding, Severity
 from workbench.book.loading.record import LoadRecord
-from workbench.book.store import BookManifest
+from workbench.book.schema import FLOWS
+from workbench.book.store import BEFORE_FILE, PROFILE_FILE, BookManifest
 from workbench.core.files import read_json, write_json
 
-BEFORE_FILE, PROFILE_FILE = "before.json", "profile.json"
+HISTORY = ("instalments", *FLOWS)  # what happened is not told otherwise later, but for single rows
+REWRITE_ERROR, REWRITE_LEAST = 0.05, 20  # share and number of delivered rows that correct history; house choices
 DROP_ERROR, DROP_WARNING, RISE_WARNING = 0.5, 0.95, 2.0  # keys now over keys in the last delivery; house choices
 OTHER_CURRENCY = "currency is not"  # how the reason begins with which a load rejects a row in another currency
 
@@ -36,8 +38,9 @@ CONFLICTS = Check(
     "what these rows said is not in the book",
 )  # fmt: skip
 CORRECTIONS = Check(
-    "*", "corrections", "", "rows contradict what was known for the very same instant: known since this delivery",
+    "*", "corrections", "", "rows say otherwise than the book did: known since this delivery",
     "warning", "numbers of earlier dates stay as they were, although the source now says otherwise",
+    when=f"an error over {REWRITE_ERROR:.0%} of the delivered rows of {', '.join(HISTORY)}",
 )  # fmt: skip
 DUPLICATES = Check("*", "duplicates", "", "rows came more than once: kept once", "info", "")
 DROPPED = Check(
@@ -132,9 +135,11 @@ def load_findings(record: LoadRecord) -> Iterator[Finding]:
             (CONFLICTS, load.conflicts), (DUPLICATES, load.duplicates), (CORRECTIONS, load.corrections),
             (GONE, load.gone), (REWRITTEN, load.rewritten), (BELATED, load.belated),
         )  # fmt: skip
+        rewritten = table in HISTORY and load.corrections > max(REWRITE_ERROR * total, REWRITE_LEAST)
         for check, count in repeated:
             if count:
-                yield check.finding(count, total, table=table)
+                severity: Severity | None = "error" if check is CORRECTIONS and rewritten else None
+                yield check.finding(count, total, table=table, severity=severity)
 
 
 def size_findings(manifest: BookManifest, before: Before) -> Iterator[Finding]:

@@ -21,13 +21,14 @@ from workbench.book.sources.files import (
     Opened,
     first_line,
     literal,
+    matching,
     open_files,
     open_json_lines,
     quoted,
     unknown_column,
 )
 from workbench.book.sources.text_files import EXCERPT, RejectedLine
-from workbench.core.errors import ParameterError
+from workbench.core.errors import BookError, ParameterError
 from workbench.core.workspace import Workspace
 
 
@@ -38,6 +39,7 @@ class Delivery:
     folder: Path
     opened: dict[str, Opened] = field(default_factory=dict)
     cursors: dict[str, str] = field(default_factory=dict)  # of REST resources: where the next load goes on
+    absent: list[str] = field(default_factory=list)  # optional sources without a file here, and views over them
 
     @property
     def digest(self) -> str:
@@ -66,6 +68,7 @@ def open_delivery(
     delivered_at: datetime,
     cursors: dict[str, str],
     structures: dict[str, str],
+    append: bool,
     progress: Callable[[str], None],
 ) -> Delivery:
     """Open every source and create every view of a mapping.
@@ -78,6 +81,8 @@ def open_delivery(
         Where REST resources with `since` go on from; empty for a load from the beginning.
     structures
         Of JSON sources in earlier loads of the same book: what a small delivery lacks is null, not unknown.
+    append
+        Whether the files of optional sources may be absent.
 
     Raises
     ------
@@ -91,6 +96,9 @@ def open_delivery(
     delivery = Delivery((workspace.root / place).resolve())
     for name, source in mapping.sources.items():
         progress(f"source {name}")
+        if append and source.optional and not _is_there(source, delivery.folder):
+            delivery.absent.append(name)
+            continue
         inner = source if source.unpivot is None else source.model_copy(update={"unpivot": None})
         target = name if source.unpivot is None else f"{name}__wide"
         opened = _open(
@@ -111,6 +119,9 @@ def open_delivery(
             _unpivot(connection, name, target, source.unpivot, opened)
         create_readers(connection, name, Formats.of(source))
     for name, select in mapping.views.items():
+        if any(re.search(rf"\b{absent}\b", select) for absent in delivery.absent):
+            delivery.absent.append(name)
+            continue
         formats = formats_in_view(connection, mapping, name, expressions=[select], where=f"views.{name}")
         create_readers(connection, name, formats)
         try:
@@ -118,6 +129,31 @@ def open_delivery(
         except duckdb.Error as error:
             raise ParameterError(f"views.{name}: {str(error).splitlines()[0]}") from None
     return delivery
+
+
+def _is_there(source: Source, folder: Path) -> bool:
+    return source.files is None or any(matching(pattern, folder) for pattern in source.files)
+
+
+def delivered_tables(mapping: Mapping, delivery: Delivery) -> Mapping:
+    """Return the mapping of those parts of tables whose sources and views are all in the delivery.
+
+    Raises
+    ------
+    BookError
+        If there are none.
+    """
+    absent = set(delivery.absent)
+    tables = {
+        table: kept
+        for table, parts in mapping.tables.items()
+        if (kept := [part for part in parts if not absent & {part.source, *part.joins}])
+    }
+    if not tables:
+        raise BookError(
+            f"{delivery.folder}: there is no file of any source here. Name the delivery's folder with --from."
+        )
+    return mapping.model_copy(update={"tables": tables})
 
 
 def _place(base: str, workspace: Workspace) -> str:
@@ -154,7 +190,9 @@ def _open(
         from workbench.book.sources.sql import fetch_sql
 
         table = staging / f"{name}.parquet"
-        fetch_sql(source.sql, out=table, root=workspace.root, environment=os.environ)
+        place_in_url = str((workspace.root / place).resolve())
+        database = source.sql.model_copy(update={"url": source.sql.url.replace("{from}", place_in_url)})
+        fetch_sql(database, out=table, root=workspace.root, environment=os.environ)
         connection.execute(f"CREATE VIEW {quoted(view)} AS SELECT * FROM read_parquet({literal(str(table))})")
         _note_file(opened, table, "sql")
     elif source.rest is not None:

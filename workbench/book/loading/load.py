@@ -24,7 +24,7 @@ from workbench.book.checks.catalogue import check_names
 from workbench.book.checks.deliveries import keep_profile, remember
 from workbench.book.definitions import Definitions
 from workbench.book.loading.accounts import refuse_losses, source_accounts, table_accounts
-from workbench.book.loading.delivery import Delivery, open_delivery
+from workbench.book.loading.delivery import Delivery, delivered_tables, open_delivery
 from workbench.book.loading.generation import span, write_tables
 from workbench.book.loading.record import (
     KEPT_REJECTS,
@@ -212,9 +212,11 @@ class _Load:
             delivered_at=self.record.delivered_at,
             cursors=history.cursors if appending else {},
             structures=history.structures if appending else {},
+            append=appending,
             progress=self.progress,
         )
-        self.note(fingerprint=self._fingerprint(delivery), cursors=delivery.cursors)
+        mapping = self.mapping = delivered_tables(mapping, delivery)
+        self.note(fingerprint=self._fingerprint(delivery), cursors=delivery.cursors, absent=delivery.absent)
         same = bool(history.loads) and history.loads[-1].fingerprint == self.record.fingerprint
         if self.before is not None and same and (appending or len(history.loads) == 1):
             self.note(status="unchanged")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.core.files import read_json, write_json
 
@@ -58,6 +58,7 @@ class LoadRecord(BaseModel):
     mode: Literal["import", "append"]
     status: Literal["done", "unchanged", "refused"]
     delivered_at: datetime
+    made_at: datetime = Field(default_factory=lambda: datetime.now(UTC))  # a delivery may be dated long before its load
     seconds: float = 0.0
     fingerprint: str = ""
     generation: str = ""
@@ -66,6 +67,7 @@ class LoadRecord(BaseModel):
     tables: dict[str, TableLoad] = {}
     findings: dict[str, int] = {}
     cursors: dict[str, str] = {}
+    absent: list[str] = []  # optional sources, and views over them, that an append came without
     rejects: str = ""  # folder under the book's own; empty where nothing was rejected
 
     @property
@@ -102,8 +104,9 @@ def read_history(generation: Path) -> LoadHistory:
 
 
 def list_loads(home: Path) -> list[LoadRecord]:
-    """Return the loads of a book, oldest first: also those that were refused or changed nothing."""
-    return [LoadRecord.model_validate(read_json(path)) for path in sorted((home / "loads").glob("*.json"))]
+    """Return the loads of a book, as they were made, oldest first: also those that were refused or changed nothing."""
+    loads = [LoadRecord.model_validate(read_json(path)) for path in (home / "loads").glob("*.json")]
+    return sorted(loads, key=lambda load: (load.made_at, load.load_id))
 
 
 def write_record(home: Path, record: LoadRecord) -> None:

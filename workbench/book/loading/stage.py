@@ -245,10 +245,17 @@ def _assemble(
         types += [f"{one} IS NOT NULL AS {one}_given", f"{one}_failed", f"{one}_code"]
         twin = _twin(name, mapped, columns)
         alone = f" AND {quoted(twin)} IS NOT NULL" if twin else ""
-        unreadable = f"({one}_failed OR {one}_code OR ({one}_given AND {out} IS NULL))"
+        if mapped[name].codes is not None:
+            fault(name, f"{name}: not in its code table", f"{one}_code", fatal=column.required)
+        unreadable = f"({one}_failed OR ({one}_given AND NOT {one}_code AND {out} IS NULL))"
         fault(name, f"{name}: cannot be read as {column.dtype}", unreadable + alone, fatal=column.required)
         if column.required:
-            fault(name, f"{name} is missing", f"({out} IS NULL AND NOT {unreadable}){alone}", fatal=True)
+            fault(
+                name,
+                f"{name} is missing",
+                f"({out} IS NULL AND NOT {one}_code AND NOT {unreadable}){alone}",
+                fatal=True,
+            )
         if column.allowed:
             words = f"{name}: not one of {', '.join(column.allowed)}"
             fault(name, words, not_allowed(column), fatal=column.required)

@@ -23,6 +23,11 @@ __all__ = [
 ]  # fmt: skip
 
 
+def matching(pattern: str, base: Path) -> list[Path]:
+    """Return the files that a pattern finds below `base`, sorted."""
+    return sorted(base / match for match in glob.glob(pattern, root_dir=base) if (base / match).is_file())  # noqa: PTH207
+
+
 def find_files(patterns: Sequence[str], base: Path, *, what: str) -> list[Path]:
     """Return the files of the patterns, sorted, each once.
 
@@ -33,7 +38,7 @@ def find_files(patterns: Sequence[str], base: Path, *, what: str) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for pattern in patterns:
-        matches = sorted(base / match for match in glob.glob(pattern, root_dir=base) if (base / match).is_file())  # noqa: PTH207
+        matches = matching(pattern, base)
         if not matches:
             full = base / pattern
             beside = [path.name for path in full.parent.glob("*")] if full.parent.is_dir() else []
