@@ -432,11 +432,11 @@ def test_from_replaces_the_folder_of_the_mapping(desk: Desk) -> None:
 def test_roles_and_columns_without_history_are_kept_with_the_book(desk: Desk) -> None:
     desk.mapping["roles"] = {"customers": {"segment": "private"}}
     desk.mapping["current_only"] = {"customers": ["region", "segment"]}
-    desk.mapping["severities"] = {"loans.unstated": {"severity": "info", "reason": "the source never says why"}}
+    desk.mapping["severities"] = {"loans.close_reason_unstated": {"severity": "info", "reason": "the source never says why"}}
     facts = desk.load().manifest.facts
     assert facts.roles == {"customers": {"segment": "private"}}
     assert facts.current_only == {"customers": ["region", "segment"]}
-    assert facts.lowered["loans.unstated"].reason == "the source never says why"
+    assert facts.lowered["loans.close_reason_unstated"].reason == "the source never says why"
 
 
 def test_json_lines_and_parquet_keep_their_types(desk: Desk) -> None:
