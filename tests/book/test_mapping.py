@@ -432,7 +432,9 @@ def test_from_replaces_the_folder_of_the_mapping(desk: Desk) -> None:
 def test_roles_and_columns_without_history_are_kept_with_the_book(desk: Desk) -> None:
     desk.mapping["roles"] = {"customers": {"segment": "private"}}
     desk.mapping["current_only"] = {"customers": ["region", "segment"]}
-    desk.mapping["severities"] = {"loans.close_reason_unstated": {"severity": "info", "reason": "the source never says why"}}
+    desk.mapping["severities"] = {
+        "loans.close_reason_unstated": {"severity": "info", "reason": "the source never says why"}
+    }
     facts = desk.load().manifest.facts
     assert facts.roles == {"customers": {"segment": "private"}}
     assert facts.current_only == {"customers": ["region", "segment"]}
