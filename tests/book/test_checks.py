@@ -719,6 +719,11 @@ def test_drift_between_two_imports(new_workspace: Callable[..., Workspace], tmp_
     told = {one.check: one.severity for one in second.findings if one.severity != "info"}
     assert told == {"customers.monthly_income_psi": "warning", "customers.segment_psi": "warning"}
     assert check_book(Book.open(workspace, "two")).findings == second.findings  # later on as at the load
+    (workspace.params / "books" / "two.yaml").write_text(f"{MAPPING}\n# read again", "utf-8")
+    again = load("second", 2)
+    assert again.manifest == Book.open(workspace, "two").manifest
+    told = {one.check: one.severity for one in check_book(again).findings if one.severity != "info"}
+    assert told == {"customers.monthly_income_psi": "warning", "customers.segment_psi": "warning"}  # not against itself
     earlier = examine_book(Book.open(workspace, "two"), as_of=date(2024, 5, 31))
     assert earlier.drift.empty  # another date is no delivery
 
@@ -728,8 +733,8 @@ def test_drift_between_two_imports(new_workspace: Callable[..., Workspace], tmp_
     fresh = third.profile.set_index("column")["bins"]["monthly_income"]
     assert fresh["rows"] == [100] * 10 + [0]  # the old edges told nothing apart
     history = load_table(list_loads(workspace.books / "two"))
-    assert history["rows_in"].tolist() == [2000] * 3
-    assert history["warnings"].tolist() == [len(told), 2, 0]
+    assert history["rows_in"].tolist() == [2000] * 4
+    assert history["warnings"].tolist() == [len(told), 0, 2, 0]
 
 
 # PostgreSQL

@@ -20,6 +20,7 @@ from workbench.core.files import locked, read_json, staging_folder, write_json
 from workbench.core.workspace import Workspace, check_name
 
 POINTER = "current.json"
+BEFORE_FILE, PROFILE_FILE = "before.json", "profile.json"  # what the generation before held, and what this one holds
 ATTACHED = "attached.json"  # in a generation whose rows stay in a database
 
 
@@ -159,8 +160,10 @@ def store_generation(
         if target.exists() and not _whole(target, manifest):  # what a killed clean-up left
             _discard(target)
         if target.exists():  # the same content: what is told about its coming is that of now
+            kept = {BEFORE_FILE, PROFILE_FILE} if manifest.generation == current else set()  # not its own predecessor
             for told in staging.glob("*.json"):
-                told.replace(target / told.name)
+                if told.name not in kept:
+                    told.replace(target / told.name)
         else:
             staging.rename(target)
     pointer = read_json(home / POINTER) or {}

@@ -184,11 +184,20 @@ def _dates(frame: pd.DataFrame, description: SampleDescription, where: str) -> p
     if description.date is None:
         return pd.Series(pd.NaT, index=frame.index, dtype="datetime64[ns]")
     values = frame[description.date]
-    found = pd.to_datetime(
-        values.astype(str) if pd.api.types.is_numeric_dtype(values) else values,
-        format=description.date_format or "ISO8601",
-        errors="coerce",
-    )
+    try:
+        found = pd.to_datetime(
+            values.astype(str) if pd.api.types.is_numeric_dtype(values) else values,
+            format=description.date_format or "ISO8601",
+            errors="coerce",
+        )
+    except ValueError as error:
+        reason = (
+            "they have several offsets from UTC, or some have none" if "Mixed timezones" in str(error) else str(error)
+        )
+        raise SampleError(
+            f"{where}: date {description.date!r}: the values cannot be read: {reason}; expected days, or moments of one "
+            "offset. Write the day that each moment has where the lender is, or mend date_format."
+        ) from None
     if found.isna().any():
         example = values[found.isna()].iloc[0]
         raise SampleError(
