@@ -50,6 +50,10 @@ def watched(browser: Any) -> Iterator[Watched]:
 
 
 def code_cells(path: Path) -> list[Any]:
+    for _attempt in range(50):
+        if path.stat().st_size:  # JupyterLab empties the file before it writes it
+            break
+        time.sleep(0.1)
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 

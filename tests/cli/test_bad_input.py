@@ -24,7 +24,10 @@ WRONG = {
     "notebook": (["run", "10_data_qualty", *ON_TINY], ["'10_data_qualty'", "Did you mean '10_data_quality'?"]),
     "notebook far off": (["run", "nothing", *ON_TINY], ["unknown notebook 'nothing'", "60_risk_report"]),
     "book": (["run", "10_data_quality", "--book", "tny"], ["unknown book 'tny'", "Did you mean 'tiny'?"]),
-    "book as a path": (["run", "10_data_quality", "--book", "../tiny"], ["unknown book '../tiny'", "Known: tiny"]),
+    "book as a path": (
+        ["run", "10_data_quality", "--book", "../tiny"],
+        ["unknown book '../tiny'. Did you mean 'tiny'?"],
+    ),
     "book of show": (["book", "show", "tinny"], ["Did you mean 'tiny'?"]),
     "book of panels": (["indicators", "build", "--book", "x"], ["unknown book 'x'"]),
     "book to import": (["book", "import", "aartt"], ["aartt", "Did you mean 'aart'?"]),

@@ -13,12 +13,11 @@ from workbench.book.loading.record import TableLoad
 from workbench.book.loading.stage import StagedPart, stage_name
 from workbench.book.loading.write import compare, good_rows, write_table
 from workbench.book.mapping import Mapping as BookMapping
-from workbench.book.schema import TABLES
+from workbench.book.schema import FLOWS, TABLES
 from workbench.book.sources.files import literal
 from workbench.book.store import BookManifest, TableFacts, check_columns, file_sha256, table_facts, table_files
 from workbench.core.errors import BookError
 
-MOVING = ("payments", "performance", "transactions", "events")  # tables whose rows make a book's first and last day
 Generation = tuple[Path, BookManifest]
 
 
@@ -143,7 +142,7 @@ def span(
     BookError
         If nothing happened by then.
     """
-    moving = [name for name in MOVING if name in tables] or ["loans"]
+    moving = [name for name in FLOWS if name in tables] or ["loans"]
     connection.execute(f"SET TimeZone = {literal(zone)}")
     days: list[date] = []
     for table in moving:
