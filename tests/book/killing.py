@@ -92,7 +92,10 @@ class Scene:
 
     def nearly_done(self) -> bool:
         """Return whether a load has written everything and is about to make it current."""
-        return any(self.home.glob(".staging-*/load.json")) or any(self.home.glob(".staging-*/.load.json.*"))
+        try:
+            return any(self.home.glob(".staging-*/load.json")) or any(self.home.glob(".staging-*/.load.json.*"))
+        except FileNotFoundError:  # the folder has moved on while we looked
+            return True
 
     def tables(self) -> Tables:
         """Return the hash of every table of the book, from its files; fails where the book is not whole."""
