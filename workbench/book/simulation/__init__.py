@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from workbench.book.simulation.ceiling import true_pd
 from workbench.book.simulation.run import SimulatedBook, simulate
+from workbench.book.simulation.story import Story
+from workbench.book.simulation.truth.ceiling import true_pd
 
-__all__ = ["SimulatedBook", "simulate", "true_pd"]
+__all__ = ["SimulatedBook", "Story", "simulate", "true_pd"]

@@ -1,90 +1,66 @@
-"""The dated downturn, the sectors, and the stress episodes of customers: the first link of the causal chain."""
+"""What all customers share: the economy, sectors, regions and employers, month by month, drawn once a book."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from workbench.book.simulation.population import OCCUPATION_CYCLE, RETIRED, Population
-from workbench.book.simulation.state import State
-from workbench.book.simulation.world import BURN_IN_MONTHS, Bools, Floats, Ints
+from workbench.book.simulation.population import EMPLOYER_SECTOR, OCCUPATION, OCCUPATION_CYCLE, REGION
+from workbench.book.simulation.story import Story
+from workbench.book.simulation.world import Bools, Floats, Stream, draws
 
-DOWNTURN_MONTHS = (20, 24, 28, 33)
-"""Written months in which the downturn begins, is full, starts to lift and is over (house choice)."""
-GRADUAL_HAZARD = 0.0052
-"""Chance a month that gradual stress begins, for a customer of vulnerability 0 in calm times (calibrated)."""
-SUDDEN_HAZARD = 0.0034
-"""The same for a shock without prior signal: alike for all customers, whatever their vulnerability (calibrated)."""
-VULNERABILITY_EFFECT = 0.75
-SECTOR_EFFECT = 0.6
-DOWNTURN_EFFECT = 1.0
-"""Added to the log hazard in the full downturn, for a sector of cycle 1."""
-RECOVERY_HAZARD = 0.13
-SECTOR_MEMORY, SECTOR_NOISE = 0.9, 0.15
-
-CALM, GRADUAL_INCOME, GRADUAL_EXPENSE, SUDDEN_INCOME, SUDDEN_EXPENSE = range(5)
-STRESS_KINDS = ("calm", "gradual_income", "gradual_expense", "sudden_income", "sudden_expense")
+# First-order autoregressions x' = memory x + noise e, with standard deviation noise / sqrt(1 - memory ** 2).
+ECONOMY_MEMORY, ECONOMY_NOISE = 0.95, 0.05
+SECTOR_MEMORY, SECTOR_NOISE = 0.90, 0.12
+REGION_MEMORY, REGION_NOISE = 0.95, 0.07
+EMPLOYER_MEMORY, EMPLOYER_NOISE = 0.90, 0.20
+CLOSURE_CHANCE = 0.0012
+"""A month, for an employer in calm times; doubled in the full downturn for a sector of cycle 1 (house choice)."""
+STRUCTURE_SEED_MONTH = 0
 
 
-def downturn(t: int) -> float:
-    """Depth of the downturn in month `t`, 0 to 1.
+@dataclass(frozen=True)
+class Economy:
+    """Factors by month (T rows), each added to the log hazard of stress with a weight of its own."""
 
-    >>> [downturn(BURN_IN_MONTHS - 1 + month) for month in (1, 22, 25, 40)]
-    [0.0, 0.5, 1.0, 0.0]
+    downturn: Floats  # (T,) 0 to 1
+    economy: Floats  # (T,)
+    sector: Floats  # (T, sectors)
+    region: Floats  # (T, regions)
+    employer: Floats  # (T, employers)
+    closes: Bools  # (T, employers): lays off much of its staff in this month
+
+
+def draw_economy(seed: int, months: int, story: Story, *, branch_after: int | None = None, branch: int = 0) -> Economy:
+    """Return the factors of `months` months; after month `branch_after` those of another future.
+
+    The downturn is dated by the story: it comes in every future.
     """
-    return float(np.interp(t - BURN_IN_MONTHS + 1, DOWNTURN_MONTHS, (0.0, 1.0, 1.0, 0.0)))
-
-
-def step_stress(state: State, population: Population, t: int, rng: np.random.Generator) -> tuple[Bools, Bools]:
-    """Move sectors and stress of `state` on by a month, in place.
-
-    Returns
-    -------
-    began, ended
-        Masks (n,) of the customers whose episode began, and ended, in this month.
-    """
-    n = population.size
-    depth_of_downturn = downturn(t)
-    state.sector = SECTOR_MEMORY * state.sector + SECTOR_NOISE * rng.standard_normal(len(state.sector))
-    u = rng.random((6, n))
-    calm = state.stress_kind == CALM
-
-    log_hazard = (
-        np.log(GRADUAL_HAZARD)
-        + VULNERABILITY_EFFECT * population.vulnerability
-        + SECTOR_EFFECT * state.sector[population.occupation]
-        + DOWNTURN_EFFECT * depth_of_downturn * OCCUPATION_CYCLE[population.occupation]
-    )
-    gradual = calm & (u[0] < np.exp(log_hazard))
-    sudden = calm & ~gradual & (u[1] < SUDDEN_HAZARD * (1 + 0.8 * depth_of_downturn))
-    by_income = (u[2] < 0.65) & (population.occupation != RETIRED)
-
-    full = ~calm & ~state.recovering & (state.stress >= 0.99 * state.stress_depth)
-    state.recovering |= full & (u[3] < RECOVERY_HAZARD * (1 - 0.35 * depth_of_downturn))
-    rising = ~calm & ~state.recovering
-    state.stress = np.where(rising, np.minimum(state.stress_depth, state.stress + state.stress_speed), state.stress)
-    state.stress = np.where(state.recovering, np.maximum(0.0, state.stress - 0.3), state.stress)
-    ended = state.recovering & (state.stress <= 0.0)
-    state.stress_kind[ended] = CALM
-    state.recovering[ended] = False
-
-    began = gradual | sudden
-    _begin(state, gradual, np.where(by_income, GRADUAL_INCOME, GRADUAL_EXPENSE), 0.3 + 0.7 * u[4], 0.1 + 0.3 * u[5])
-    _begin(state, sudden, np.where(by_income, SUDDEN_INCOME, SUDDEN_EXPENSE), 0.6 + 0.4 * u[4], np.ones(n))
-    return began, ended
-
-
-def _begin(state: State, mask: Bools, kind: Ints, depth: Floats, speed: Floats) -> None:
-    state.stress_kind[mask] = kind[mask]
-    state.stress_depth[mask] = depth[mask]
-    state.stress_speed[mask] = speed[mask]
-    state.stress[mask] = np.minimum(depth, speed)[mask]
-
-
-def hits_income(state: State) -> Bools:
-    """Which customers' stress takes income (rather than adding expenses)."""
-    return np.isin(state.stress_kind, (GRADUAL_INCOME, SUDDEN_INCOME))
-
-
-def hits_expenses(state: State) -> Bools:
-    """Which customers' stress adds expenses."""
-    return np.isin(state.stress_kind, (GRADUAL_EXPENSE, SUDDEN_EXPENSE))
+    employers = len(EMPLOYER_SECTOR)
+    wide = 1 + len(OCCUPATION) + len(REGION) + employers
+    memory, noise = np.empty(wide), np.empty(wide)
+    parts = np.split(np.arange(wide), [1, 1 + len(OCCUPATION), 1 + len(OCCUPATION) + len(REGION)])
+    for part, (kept, moved) in zip(
+        parts,
+        (
+            (ECONOMY_MEMORY, ECONOMY_NOISE),
+            (SECTOR_MEMORY, SECTOR_NOISE),
+            (REGION_MEMORY, REGION_NOISE),
+            (EMPLOYER_MEMORY, EMPLOYER_NOISE),
+        ),
+        strict=True,
+    ):
+        memory[part], noise[part] = kept, moved
+    factors, closes = np.zeros((months, wide)), np.zeros((months, employers), np.bool_)
+    downturn = np.array([story.depth_of_downturn(t) for t in range(months)])
+    now = np.zeros(wide)
+    for t in range(months):
+        other = branch if branch_after is not None and t > branch_after else None
+        rng = draws(seed, t + 1, branch=other)(Stream.ECONOMY)
+        now = memory * now + noise * rng.standard_normal(wide)
+        factors[t] = now
+        closing = CLOSURE_CHANCE * (1 + downturn[t] * OCCUPATION_CYCLE[EMPLOYER_SECTOR])
+        closes[t] = rng.random(employers) < closing
+    economy, sector, region, employer = (factors[:, part] for part in parts)
+    return Economy(downturn, economy[:, 0], sector, region, employer, closes)

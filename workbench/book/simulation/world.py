@@ -1,4 +1,4 @@
-"""Time, random streams and array types of the simulated lender."""
+"""Time, blocks of customers, random streams and array types of the simulated lender."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ Days = npt.NDArray[np.datetime64]
 
 BURN_IN_MONTHS = 24
 """Months lived before the first written one, so that month 1 is seasoned (house choice)."""
+BLOCK_CUSTOMERS = 10_000
+"""Customers who are simulated together; a book of any size is a row of such blocks, which share the economy alone."""
 MIN_CUSTOMERS = 50
-MAX_CUSTOMERS = 9_999_999
-"""Seven digits in a customer id."""
+MAX_CUSTOMERS = 8_999_999
+"""Seven digits in a customer id; from 9,000,000 on they number the people who were registered twice."""
 MAX_MONTHS = 600
 DAY_SECONDS = 86_400
 
@@ -40,17 +42,23 @@ class Stream(IntEnum):
     TRANSACTIONS = 9
     EVENTS = 10
     FAULTS = 11
+    ECONOMY = 12
+    TREATMENT = 13
+    BUREAU = 14
 
 
 Draw = Callable[[Stream], np.random.Generator]
 
 
-def draws(seed: int, t: int, *, branch: int | None = None) -> Draw:
-    """Return the generators of month `t`, one a stream; a `branch` gives another future of the same world."""
+def draws(seed: int, t: int, *, block: int = 0, branch: int | None = None) -> Draw:
+    """Return the generators of month `t`, one a stream; a `branch` gives another future of the same world.
+
+    Each block of customers has generators of its own; those of the economy are asked for with block 0.
+    """
     salt = [] if branch is None else [branch + 1]
 
     def draw(stream: Stream) -> np.random.Generator:
-        return np.random.default_rng([seed, int(stream), t, *salt])
+        return np.random.default_rng([seed, int(stream), t, block, *salt])
 
     return draw
 
@@ -91,6 +99,30 @@ class Calendar:
         """Return the last second of month `t`, as microseconds."""
         end: np.datetime64 = self.first_day(t + 1).astype("datetime64[us]") - np.timedelta64(1, "s")
         return end
+
+    def moments(self, t: Ints, day: Ints, second: int | Ints = 0) -> Days:
+        """Days (from 1) of the months `t`, and a second of that day, as microseconds."""
+        days = self.first_days(t) + (day - 1).astype("timedelta64[D]")
+        return days.astype("datetime64[us]") + np.asarray(second).astype("timedelta64[s]")  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One run of customers: `first` is the position in the book of its first, `size` how many there are."""
+
+    number: int
+    first: int
+    size: int
+
+
+def blocks(customers: int) -> list[Block]:
+    """Return the blocks of a book of `customers`.
+
+    >>> [block.size for block in blocks(25_000)]
+    [10000, 10000, 5000]
+    """
+    starts = range(0, customers, BLOCK_CUSTOMERS)
+    return [Block(i, start, min(BLOCK_CUSTOMERS, customers - start)) for i, start in enumerate(starts)]
 
 
 def check_arguments(customers: int, months: int, seed: int, start: date) -> Calendar:

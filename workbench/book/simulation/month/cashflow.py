@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.book.simulation.economy import hits_expenses, hits_income
-from workbench.book.simulation.incidents import Incidents
+from workbench.book.simulation.month.incidents import Incidents
+from workbench.book.simulation.month.stress import hits_expenses, hits_income
+from workbench.book.simulation.month.treatments import Treatments
 from workbench.book.simulation.population import Population
-from workbench.book.simulation.state import CARD, State
+from workbench.book.simulation.state import CARD, State, by_customer
+from workbench.book.simulation.story import Story
 from workbench.book.simulation.world import Draw, Ints, Stream, cents
 
 INCOME_LOST = 0.80
@@ -23,7 +25,11 @@ REPAIR_CHANCE = 0.02
 RAISE_CHANCE = 0.012
 RAISE_DECLARED_CHANCE = 0.6
 OTHER_LOAN_CHANCE_STRESSED, OTHER_LOAN_CHANCE_CALM = 0.15, 0.0008
+OTHER_LOAN_REFUSED = 0.4
+"""Chance that a customer who borrows elsewhere does so in the month after being declined here."""
 OTHER_LOAN_MONTHS = 24
+TAMED_IMPULSE = 0.5
+"""Share of impulse spending that is left after a helpful limit cut, or in the month of a helpful call."""
 
 
 @dataclass
@@ -49,6 +55,7 @@ class Flows:
     travel: Ints
     purchase: Ints
     phone: Ints
+    house: Ints
     loan_payments: Ints
 
 
@@ -56,8 +63,8 @@ def card_room(state: State) -> Ints:
     """Unused limit of each customer's card, in cents; none while 30 days past due."""
     loans = state.loans
     live = loans.is_open & (loans.product == CARD) & (loans.dpd < 30)
-    room = np.maximum(loans.limit[live] - loans.balance[live], 0)
-    return np.bincount(loans.customer[live], room, len(state.income)).astype(np.int64)
+    room = np.where(live, np.maximum(loans.limit - loans.balance, 0), 0)
+    return by_customer(loans, room, len(state.income))
 
 
 def step_income(state: State, population: Population, rng: np.random.Generator) -> tuple[Ints, Ints]:
@@ -73,7 +80,10 @@ def step_income(state: State, population: Population, rng: np.random.Generator) 
     return cents(state.income * kept * noise), declared.astype(np.int64)
 
 
-def plan_month(state: State, population: Population, incidents: Incidents, disbursed: Ints, draw: Draw) -> Flows:
+def plan_month(
+    state: State, population: Population, incidents: Incidents, treatments: Treatments, disbursed: Ints, story: Story,
+    draw: Draw,
+) -> Flows:  # fmt: skip
     """Return the month's flows up to the budget for dues; needs that cash cannot meet go on the card or are cut."""
     n = population.size
     income, raised = step_income(state, population, draw(Stream.INCOME))
@@ -84,7 +94,9 @@ def plan_month(state: State, population: Population, incidents: Incidents, disbu
 
     tight = (state.stress > 0.35) & (state.cash < cents(0.5 * state.income)) & population.borrows_elsewhere
     chance = np.where(tight, OTHER_LOAN_CHANCE_STRESSED, OTHER_LOAN_CHANCE_CALM)
+    chance = np.where(state.refused & population.borrows_elsewhere, OTHER_LOAN_REFUSED, chance)
     borrows = (rng.random(n) < chance) & (state.other_months <= 0)
+    state.enquiries[:, -1] += borrows
     other_loan = np.where(borrows, cents(state.income * rng.uniform(0.8, 2.2, n)), 0)
     other_due = np.where(state.other_months > 0, state.other_due, 0)
     state.other_months = np.where(borrows, OTHER_LOAN_MONTHS, np.maximum(state.other_months - 1, 0))
@@ -101,10 +113,13 @@ def plan_month(state: State, population: Population, incidents: Incidents, disbu
     paid_repair = np.minimum(repair, reach - big_debit - paid_needs)
     paid_other = np.minimum(other_due, reach - big_debit - paid_needs - paid_repair)
 
+    state.other_late = np.where(paid_other < other_due, state.other_late + 1, 0)
     left = np.maximum(cash - takeover - big_debit - paid_needs - paid_repair - paid_other, 0)
     calm_fun = cents(state.income * population.fun_share * np.exp(0.15 * rng.standard_normal(n)))
     fun = np.rint(calm_fun * (1 - 0.6 * state.stress) * np.where(state.worst_dpd() > 0, 0.5, 1.0)).astype(np.int64)
-    impulse = np.minimum(np.rint(fun * population.impulse).astype(np.int64), left)
+    tamed = (state.tamed_months > 0) | (treatments.contacted & (story.contact == "helpful"))
+    habit = population.impulse * np.where(tamed, TAMED_IMPULSE, 1.0)
+    impulse = np.minimum(np.rint(fun * habit).astype(np.int64), left)
     zero = np.zeros(n, np.int64)
     return Flows(
         income=income,
@@ -126,6 +141,7 @@ def plan_month(state: State, population: Population, incidents: Incidents, disbu
         travel=zero,
         purchase=zero,
         phone=zero,
+        house=zero,
         loan_payments=zero,
     )
 
@@ -148,6 +164,7 @@ def spend_rest(state: State, population: Population, flows: Flows, incidents: In
         ("phone", incidents.phone_wish),
         ("travel", incidents.travel_wish),
         ("purchase", incidents.purchase_wish),
+        ("house", incidents.house_wish),
     ):
         paid = np.minimum(wish, np.maximum(rest - spent, 0) * 8 // 10)
         setattr(flows, name, paid)

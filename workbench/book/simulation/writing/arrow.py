@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workbench.book.simulation.world import Bools, Days, Ints
@@ -30,13 +31,22 @@ def ids(prefix: str, numbers: Ints, width: int, *, missing: Bools | None = None)
 
 
 def customer_ids(numbers: Ints) -> pa.Array:
-    """Ids of customers by their position."""
+    """Ids of customers by their position in the book."""
     return ids("C", numbers + 1, 7)
 
 
-def loan_ids(numbers: Ints) -> pa.Array:
-    """Ids of loans by their position."""
-    return ids("L", numbers + 1, 7)
+def block_ids(prefix: str, block: int, numbers: Ints, digits: int, *, missing: Bools | None = None) -> pa.Array:
+    """Ids by a number within a block of customers: three digits for the block, then `digits` for the number.
+
+    >>> block_ids("L", 2, np.array([0]), 6).to_pylist()
+    ['L002000001']
+    """
+    return ids(prefix, block * 10**digits + numbers + 1, 3 + digits, missing=missing)
+
+
+def loan_ids(block: int, numbers: Ints, *, missing: Bools | None = None) -> pa.Array:
+    """Ids of loans by their position in the block."""
+    return block_ids("L", block, numbers, 6, missing=missing)
 
 
 def words(codes: Ints, vocabulary: Sequence[str]) -> pa.Array:
@@ -68,9 +78,9 @@ def dates(days: Days, *, missing: Bools | None = None) -> pa.Array:
     return pa.array(days.astype("datetime64[D]"), pa.date32(), mask=missing)
 
 
-def stamps(moments: Days) -> pa.Array:
-    """UTC time stamps in microseconds."""
-    return pa.array(moments.astype("datetime64[us]"), pa.timestamp("us"))
+def stamps(moments: Days, *, missing: Bools | None = None) -> pa.Array:
+    """UTC time stamps in microseconds; null where `missing`."""
+    return pa.array(moments.astype("datetime64[us]"), pa.timestamp("us"), mask=missing)
 
 
 def _valid(missing: Bools | None) -> pa.Buffer | None:
@@ -85,11 +95,13 @@ class TableWriter:
         self.rows = 0
         self._writer = pq.ParquetWriter(path, schema, compression="zstd")
 
-    def write(self, columns: dict[str, pa.Array]) -> None:
-        """Append rows; the columns must be those of the schema."""
-        table = pa.table([columns[name] for name in self.schema.names], schema=self.schema)
+    def write(self, columns: dict[str, pa.Array], *, until: np.datetime64 | None = None) -> None:
+        """Append rows, those known by `until` alone; the columns must be those of the schema."""
         if set(columns) != set(self.schema.names):
             raise ValueError(f"columns {sorted(columns)} differ from the schema's {self.schema.names}")
+        table = pa.table([columns[name] for name in self.schema.names], schema=self.schema)
+        if until is not None:
+            table = table.filter(pc.less_equal(table["known_at"], pa.scalar(until.astype(object), pa.timestamp("us"))))
         self.rows += table.num_rows
         if table.num_rows:
             self._writer.write_table(table)

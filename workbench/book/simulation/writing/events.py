@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.book.simulation.month.step import Month
 from workbench.book.simulation.population import Population
-from workbench.book.simulation.state import CARD, State
-from workbench.book.simulation.step import Month
-from workbench.book.simulation.world import DAY_SECONDS, Floats, Ints
+from workbench.book.simulation.state import State
+from workbench.book.simulation.world import DAY_SECONDS, Bools, Floats, Ints
 
 EVENT_KINDS = (
     "login", "login_failed", "phone_changed", "address_changed", "device_changed", "complaint", "limit_requested",
@@ -17,6 +17,7 @@ EVENT_KINDS = (
 )  # fmt: skip
 (LOGIN, LOGIN_FAILED, PHONE, ADDRESS, DEVICE, COMPLAINT, LIMIT, HARDSHIP, CONTACT) = range(len(EVENT_KINDS))
 DETAILS = ("app", "web", "call", "letter", "branch")
+CALL, LETTER = 2, 3
 # Rates a customer-month below are house choices: a base rate, and moderately more under stress.
 
 
@@ -31,13 +32,12 @@ class Happenings:
 
 
 def month_events(
-    state: State, population: Population, month: Month, days: int, worst_before: Ints, rng: np.random.Generator
+    state: State, population: Population, month: Month, days: int, rng: np.random.Generator
 ) -> Happenings:
-    """Return the month's events; the lender's contacts follow the arrears of the month before (`worst_before`)."""
+    """Return the month's events of those who are customers; requests, calls and letters are those of the step."""
     n = population.size
-    loans, stress = state.loans, state.stress
-    has_card = np.bincount(loans.customer[loans.is_open & (loans.product == CARD)], minlength=n) > 0
-    late = worst_before > 0
+    stress, treatments = state.stress, month.treatments
+    joined = population.joined_by(month.t)
     rates: dict[int, Floats] = {
         LOGIN: 1.6 * (1 + 0.5 * stress),
         LOGIN_FAILED: 0.10 + 0.08 * stress,
@@ -45,23 +45,28 @@ def month_events(
         ADDRESS: 0.005 + 0.004 * stress,
         DEVICE: np.full(n, 0.006),
         COMPLAINT: 0.004 + 0.006 * stress,
-        LIMIT: np.where(has_card, 0.006 + 0.014 * stress, 0.001),
-        HARDSHIP: 0.0003 + 0.03 * stress * late,
-        CONTACT: 0.012 + 0.35 * late + 0.6 * (worst_before >= 30),
+        CONTACT: np.full(n, 0.012),
     }
     who, kind, second = [], [], []
-    for code, rate in rates.items():
-        rows = np.repeat(np.arange(n), rng.poisson(rate))
-        who.append(rows)
-        kind.append(np.full(len(rows), code))
+    rows = [(code, np.repeat(np.arange(n), rng.poisson(rate * joined))) for code, rate in rates.items()]
+    rows += [
+        (LIMIT, np.flatnonzero(treatments.asked_limit)),
+        (HARDSHIP, np.flatnonzero(treatments.asked_hardship & joined)),
+        (CONTACT, np.flatnonzero(treatments.late)),
+    ]
+    for code, owners in rows:
+        who.append(owners)
+        kind.append(np.full(len(owners), code))
         office = code in (COMPLAINT, HARDSHIP, CONTACT)
-        second.append(_moments(rng.integers(0, days, len(rows)), office, rng))
-    for code, rows, day in _around_incidents(month, rng):
-        who.append(rows)
-        kind.append(np.full(len(rows), code))
+        second.append(_moments(rng.integers(0, days, len(owners)), office, rng))
+    for code, owners, day in _around_incidents(month, joined, rng):
+        who.append(owners)
+        kind.append(np.full(len(owners), code))
         second.append(_moments(np.clip(day, 0, days - 1), False, rng))
     customer, codes, when = np.concatenate(who), np.concatenate(kind), np.concatenate(second)
     detail = np.where(codes <= DEVICE, rng.integers(0, 2, len(codes)), rng.integers(2, 5, len(codes)))
+    chased = (codes == CONTACT) & treatments.late[customer]
+    detail = np.where(chased, np.where(treatments.contacted[customer], CALL, LETTER), detail)
     order = np.lexsort((np.arange(len(codes)), customer, when))
     return Happenings(customer[order], when[order], codes[order], detail[order])
 
@@ -72,11 +77,11 @@ def _moments(day: Ints, office: bool, rng: np.random.Generator) -> Ints:
     return day * DAY_SECONDS + np.floor(hour * 3_600).astype(np.int64)
 
 
-def _around_incidents(month: Month, rng: np.random.Generator) -> list[tuple[int, Ints, Ints]]:
+def _around_incidents(month: Month, joined: Bools, rng: np.random.Generator) -> list[tuple[int, Ints, Ints]]:
     """Events of take-overs, and of new phones, which look much the same."""
     day = month.incidents.day - 1
-    robbed = np.flatnonzero(month.flows.takeover > 0)
-    phone = np.flatnonzero(month.flows.phone > 0)
+    robbed = np.flatnonzero((month.flows.takeover > 0) & joined)
+    phone = np.flatnonzero((month.flows.phone > 0) & joined)
     robbed_tries = np.repeat(robbed, rng.integers(1, 6, len(robbed)))
     phone_tries = np.repeat(phone, rng.poisson(0.8, len(phone)))
     robbed_number = robbed[rng.random(len(robbed)) < 0.3]

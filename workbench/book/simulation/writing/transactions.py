@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from workbench.book.simulation.population import RETIRED, SELF_EMPLOYED, Population
+from workbench.book.simulation.month.step import Month
+from workbench.book.simulation.population import EMPLOYER_SECTOR, RETIRED, SELF_EMPLOYED, Population
 from workbench.book.simulation.state import PERSONAL, State
-from workbench.book.simulation.step import Month
 from workbench.book.simulation.world import DAY_SECONDS, Bools, Floats, Ints, cents
 
 CHANNELS = ("card", "atm", "transfer", "direct_debit")
@@ -16,13 +16,13 @@ CARD_PAYMENT, ATM, TRANSFER, DIRECT_DEBIT = range(4)
 CATEGORIES = (
     "salary", "pension", "bonus", "refund", "other_lender", "other_loan_payment", "loan_disbursement", "loan_payment",
     "own_account", "rent", "utilities", "groceries", "repair", "restaurants", "shopping", "leisure", "travel",
-    "gambling", "cash", "person", "purchase", "electronics", "unknown",
+    "gambling", "cash", "person", "purchase", "electronics", "unknown", "house",
 )  # fmt: skip
 CATEGORY = {name: code for code, name in enumerate(CATEGORIES)}
 FUN = np.array([CATEGORY[name] for name in ("restaurants", "shopping", "leisure", "travel", "cash", "person")])
 FUN_SHARE = np.cumsum([0.26, 0.30, 0.12, 0.03, 0.17, 0.12])
 
-EMPLOYERS, MERCHANTS, LENDERS, PEOPLE = 1_500, 4_000, 20, 6_000
+EMPLOYERS, MERCHANTS, LENDERS, PEOPLE = len(EMPLOYER_SECTOR), 4_000, 20, 6_000
 COUNTERPARTIES = (
     *(f"E{i:05d}" for i in range(EMPLOYERS)),
     *(f"M{i:05d}" for i in range(MERCHANTS)),
@@ -32,6 +32,8 @@ COUNTERPARTIES = (
 )
 FIRST_MERCHANT, FIRST_LENDER = EMPLOYERS, EMPLOYERS + MERCHANTS
 FIRST_PERSON, BANK = EMPLOYERS + MERCHANTS + LENDERS, EMPLOYERS + MERCHANTS + LENDERS + PEOPLE
+WORKING_BALANCE = 0.35
+"""Of a month's income: what those who save elsewhere keep here."""
 NIGHT_SHARE, NIGHT_SHARE_GAMBLING = 0.04, 0.4
 
 
@@ -46,6 +48,10 @@ class Bookings:
     category: Ints
     counterparty: Ints  # -1: none
     balance: Ints
+
+    def taken(self, kept: Bools) -> Bookings:
+        """Return the rows in `kept`."""
+        return Bookings(**{f.name: getattr(self, f.name)[kept] for f in fields(self)})
 
 
 class _Rows:
@@ -100,8 +106,13 @@ def split(amounts: Ints, counts: Ints, rng: np.random.Generator) -> tuple[Ints, 
 
 
 def opening_balance(state: State, population: Population, rng: np.random.Generator) -> Ints:
-    """Balances before the first written month: all cash, or little where the main account is elsewhere."""
-    return np.where(population.hidden, cents(rng.uniform(20, 400, population.size)), state.cash)
+    """Balances before the first written month: all cash, the working part, or little where the main account is elsewhere."""
+    here = np.where(population.saves_elsewhere, _working(state), state.cash)
+    return np.where(population.hidden, cents(rng.uniform(20, 400, population.size)), here)
+
+
+def _working(state: State) -> Ints:
+    return np.minimum(state.cash, cents(WORKING_BALANCE * state.income))
 
 
 def month_bookings(
@@ -109,7 +120,8 @@ def month_bookings(
 ) -> Bookings:
     """Return the month's bookings; `balance` (n,) moves on in place.
 
-    Where the account is the main one, bookings add up to the change of cash, to the cent.
+    Where the account is the main one and no savings lie elsewhere, bookings add up to the change of cash, to the cent.
+    Those who are no customers yet have bookings of no consequence, left out by the caller.
     """
     rows = _Rows(rng, days)
     flows, n = month.flows, population.size
@@ -127,7 +139,10 @@ def month_bookings(
     moved = sum(np.bincount(part[0], part[2], n) for part in rows.parts)
     drained = np.asarray(moved, np.int64)
     wanted = np.rint((30_000 - balance - drained) * rng.uniform(0.5, 1.3, n)).astype(np.int64)
-    rows.single(np.where(seen, 0, np.maximum(wanted, 0)), rng.integers(1, 4, n), (0, 5), TRANSFER, "own_account", -1)
+    saved = np.where(population.saves_elsewhere, _working(state) - balance - drained, 0)
+    topped = np.where(seen, saved, np.maximum(wanted, 0))
+    day = np.where(topped > 0, rng.integers(1, 4, n), rng.integers(26, 29, n))
+    rows.single(topped, day, (0, 5), TRANSFER, "own_account", -1)
     who, second, amount, channel, category, other = (np.concatenate(column) for column in zip(*rows.parts, strict=True))
 
     sequence = np.arange(len(who))
@@ -148,7 +163,7 @@ def month_bookings(
 
 def _credits(rows: _Rows, population: Population, month: Month, seen: Bools) -> None:
     flows, rng, n = month.flows, rows.rng, population.size
-    employer = np.arange(n) * 7 % EMPLOYERS
+    employer = np.where(population.employer >= 0, population.employer, np.arange(n) * 7 % EMPLOYERS)
     income = np.where(seen, flows.income, 0)
     free = population.occupation == SELF_EMPLOYED
     retired = population.occupation == RETIRED
@@ -213,6 +228,7 @@ def _unusual(rows: _Rows, month: Month, seen: Bools) -> None:
     person = FIRST_PERSON + rng.integers(0, PEOPLE, n)
     rows.single(np.where(seen, -flows.big_debit, 0), day, (7, 23), TRANSFER, "unknown", person)
     rows.single(np.where(seen, -flows.purchase, 0), day, (9, 20), TRANSFER, "purchase", merchant)
+    rows.single(np.where(seen, -flows.house, 0), day, (9, 17), TRANSFER, "house", person)
     rows.single(np.where(seen, -flows.phone, 0), day, (9, 22), CARD_PAYMENT, "electronics", merchant)
     for amount, low, high, span, channel, name, night in (
         (flows.takeover, 2, 5, 4, TRANSFER, "unknown", 0.6),

@@ -1,0 +1,196 @@
+"""What the lender does about its customers: calls, limit changes, restructurings; each given or withheld by chance.
+
+Half of the eligible are treated and half are not, whatever else is known of them: the difference between both is the
+effect of the treatment. In the flipped world each customer's first decision of one kind goes the other way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from workbench.book.simulation.month.noise import LoanNoise
+from workbench.book.simulation.month.terms import annuity_instalment, last_instalment
+from workbench.book.simulation.population import Population
+from workbench.book.simulation.state import CARD, Loans, State, some_loan
+from workbench.book.simulation.story import TREATMENTS, Story
+from workbench.book.simulation.world import BURN_IN_MONTHS, Bools, Draw, Floats, Ints, Stream
+
+CONTACT, LIMIT_CUT, RESTRUCTURING = range(len(TREATMENTS))
+FOLLOWED = np.array([RESTRUCTURING, LIMIT_CUT, RESTRUCTURING, LIMIT_CUT, CONTACT])
+"""Which treatment `truth/` follows for a customer, by position: rare ones for more customers than the frequent one."""
+TREATED_SHARE = (0.5, 0.5, 0.35)
+CUT_TO = 0.55
+"""A cut limit, as a share of the old one; never below the balance."""
+CUT_CLEAN_MONTHS, CUT_UTILISATION = 9, 0.5
+"""The programme looks at cards that were past due in so many months, or that use more than this share."""
+RAISE_EVERY_MONTHS, RAISE_CHANCE, RAISE_BY = 12, 0.3, 0.25
+REQUEST_CHANCE, REQUEST_STRESS, REQUEST_GRANTED = 0.006, 0.014, 0.5
+LIMIT_STEP_CENTS, MAX_LIMIT_CENTS = 10_000, 1_500_000
+HARDSHIP_CHANCE, HARDSHIP_STRESS = 0.0003, 0.03
+TAMED_MONTHS = ANGRY_MONTHS = 12
+EXTENDED_MONTHS, MAX_TERM_MONTHS = 24, 84
+HOLIDAY_CHANCE = 0.10
+"""A payment holiday of two months for a stressed customer who is not past due and asks: no distress is recorded."""
+HOLIDAY_MONTHS = 2
+EVERGREEN_FEE = 0.05
+"""A harmful restructuring adds a fee and keeps the term: the instalment rises."""
+
+TERM_EXTENSION, PAYMENT_HOLIDAY = 0, 1
+RESTRUCTURING_KINDS = ("term_extension", "payment_holiday")
+
+
+@dataclass
+class Decided:
+    """First decisions on the followed treatment: customer, loan (-1 for none) and whether it was given."""
+
+    customer: Ints
+    loan: Ints
+    kind: Ints
+    treated: Bools
+
+
+@dataclass
+class Treatments:
+    """What the lender did in a month."""
+
+    contacted: Bools  # (n,) called; the others who were late got a letter
+    late: Bools  # (n,) past due at the last month end
+    limit_changed: Ints  # positions of loans with a new limit, in effect from day 2
+    asked_limit: Bools  # (n,)
+    asked_hardship: Bools  # (n,)
+    restructured: Ints  # positions of loans
+    restructuring_kind: Ints
+    settled: Ints  # (m,) arrears that went into the new principal
+    decided: list[Decided] = field(default_factory=list)
+
+
+def treat(state: State, population: Population, t: int, story: Story, draw: Draw, *, flip: bool = False) -> Treatments:
+    """Decide on the month's treatments from what is known at the last month end; limits and schedules change in place."""
+    rng = draw(Stream.TREATMENT)
+    loans, n = state.loans, population.size
+    noise = LoanNoise(rng, loans)
+    u: Floats = rng.random((6, n))
+    worst = state.worst_dpd()
+    late = worst > 0
+    card = loans.is_open & (loans.product == CARD)
+    has_card = some_loan(loans, card, n)
+    asked_limit = has_card & (u[0] < REQUEST_CHANCE + REQUEST_STRESS * state.stress)
+    hardship = u[1] < HARDSHIP_CHANCE + HARDSHIP_STRESS * state.stress * late
+    done = Treatments(np.zeros(n, np.bool_), late, np.zeros(0, np.int64), asked_limit, hardship,
+                      np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(loans.size, np.int64))  # fmt: skip
+
+    if story.contact != "off":
+        early = late & (worst < 30)
+        done.contacted = _assign(state, t, CONTACT, early, u[2] < TREATED_SHARE[CONTACT], flip, done)
+        done.contacted |= worst >= 30
+    _change_limits(state, t, story, u, noise, done, flip=flip)
+    _restructure(state, t, story, u, noise, done, flip=flip)
+    state.tamed_months = np.maximum(state.tamed_months - 1, 0)
+    state.angry_months = np.maximum(state.angry_months - 1, 0)
+    return done
+
+
+def _assign(state: State, t: int, kind: int, eligible: Bools, chosen: Bools, flip: bool, done: Treatments) -> Bools:
+    """Return who (n,) of the eligible is treated; note first decisions, and turn them round in the flipped world."""
+    n = len(eligible)
+    first = eligible & ~state.decided & (t >= BURN_IN_MONTHS) & (FOLLOWED[np.arange(n) % len(FOLLOWED)] == kind)
+    treated: Bools = eligible & (chosen ^ (first & flip))
+    state.decided |= first
+    who = np.flatnonzero(first)
+    done.decided.append(Decided(who, np.full(len(who), -1), np.full(len(who), kind), treated[who]))
+    return treated
+
+
+def _change_limits(
+    state: State, t: int, story: Story, u: Floats, noise: LoanNoise, done: Treatments, *, flip: bool
+) -> None:
+    """Raise limits that are well used, on their birthday or on request; cut others while the programme runs."""
+    loans, n = state.loans, len(state.income)
+    card = loans.is_open & (loans.product == CARD) & (loans.limit > 0)
+    used = loans.balance / np.maximum(loans.limit, 1)
+    age = t - loans.open_t
+    proven = card & (loans.clean_months >= RAISE_EVERY_MONTHS) & (loans.limit < MAX_LIMIT_CENTS)
+    birthday = proven & (age % RAISE_EVERY_MONTHS == 0) & (used > 0.2) & (used < 0.9)
+    granted = (birthday & (noise.uniform(0) < RAISE_CHANCE)) | (
+        proven & done.asked_limit[loans.customer] & (noise.uniform(1) < REQUEST_GRANTED)
+    )
+    cut = np.zeros(loans.size, np.bool_)
+    if story.cuts_limits(t):
+        risky = card & (age >= 3) & ((loans.clean_months < CUT_CLEAN_MONTHS) | (used > CUT_UTILISATION))
+        risky &= state.tamed_months[loans.customer] == 0
+        treated = _assign(
+            state, t, LIMIT_CUT, some_loan(loans, risky, n), u[3] < TREATED_SHARE[LIMIT_CUT] / 2, flip, done
+        )
+        cut = risky & treated[loans.customer]
+        if story.limit_cut == "helpful":
+            state.tamed_months = np.where(treated, TAMED_MONTHS + 1, state.tamed_months)
+        if story.limit_cut == "harmful":
+            state.angry_months = np.where(treated, ANGRY_MONTHS + 1, state.angry_months)
+    raised = granted & ~cut
+    lower = np.maximum(loans.limit * CUT_TO, loans.balance)
+    wanted = np.where(raised, np.minimum(loans.limit * (1 + RAISE_BY), MAX_LIMIT_CENTS), np.where(cut, lower, loans.limit))
+    limit = np.where(raised | cut, np.ceil(wanted / LIMIT_STEP_CENTS) * LIMIT_STEP_CENTS, loans.limit).astype(np.int64)
+    limit = np.where(cut, np.minimum(limit, loans.limit), limit)
+    done.limit_changed = np.flatnonzero(limit != loans.limit)
+    loans.limit = limit
+
+
+def _restructure(
+    state: State, t: int, story: Story, u: Floats, noise: LoanNoise, done: Treatments, *, flip: bool
+) -> None:
+    """Give loans in distress a longer schedule that takes their arrears in, and a few healthy ones a holiday."""
+    loans, n = state.loans, len(state.income)
+    if story.restructuring == "off":
+        return
+    term = loans.is_open & (loans.product != CARD) & (loans.version == 1) & (loans.dues >= 3) & ~loans.stopped
+    term &= loans.term - loans.dues >= 2
+    distressed = term & (loans.dpd >= 30) & (loans.dpd < 90)
+    treated = _assign(
+        state, t, RESTRUCTURING, some_loan(loans, distressed, n), u[4] < TREATED_SHARE[RESTRUCTURING], flip, done
+    )
+    extended = _first_of_customer(loans, distressed & treated[loans.customer])
+    stressed = (state.stress > 0.4)[loans.customer]
+    holiday = term & (loans.dpd == 0) & (loans.arrears <= 0) & stressed & (noise.uniform(2) < HOLIDAY_CHANCE / 5)
+    holiday &= ~some_loan(loans, extended, n)[loans.customer]
+    if story.restructuring == "harmful":
+        state.angry_months = np.where(treated, ANGRY_MONTHS + 1, state.angry_months)
+
+    settled = np.where(extended, np.maximum(loans.arrears, 0), 0)
+    if story.restructuring == "zero":  # recorded, and nothing changes
+        done.restructured = np.flatnonzero(extended)
+        done.restructuring_kind = np.full(len(done.restructured), TERM_EXTENSION)
+        return
+    fee = np.where(extended & (story.restructuring == "harmful"), EVERGREEN_FEE * loans.schedule_balance, 0)
+    left = loans.term - loans.dues
+    longer = np.clip(left + EXTENDED_MONTHS, left, np.maximum(MAX_TERM_MONTHS - (t - loans.open_t), left))
+    new_term = np.where(holiday | (story.restructuring == "harmful"), left, longer)
+    waits = np.where(holiday, HOLIDAY_MONTHS, 1)
+    owed = loans.schedule_balance + settled + np.rint(fee).astype(np.int64)
+    owed = owed + np.where(holiday, np.rint(owed * loans.rate / 12 * HOLIDAY_MONTHS), 0).astype(np.int64)
+    changed = extended | holiday
+    at = np.flatnonzero(changed)
+    loans.balance[at] += owed[at] - settled[at] - loans.schedule_balance[at]
+    loans.paid_sum[at] += settled[at]
+    loans.schedule_balance[at] = owed[at]
+    loans.version[at] += 1
+    loans.first_due_t[at] = t + waits[at]
+    loans.term[at] = new_term[at]
+    loans.dues[at] = 0
+    loans.instalment[at] = annuity_instalment(owed[at], loans.rate[at], new_term[at])
+    loans.last_instalment[at] = last_instalment(owed[at], loans.rate[at], new_term[at], loans.instalment[at])
+    done.restructured = at
+    done.restructuring_kind = np.where(extended[at], TERM_EXTENSION, PAYMENT_HOLIDAY)
+    done.settled = settled
+
+
+def _first_of_customer(loans: Loans, mask: Bools) -> Bools:
+    """At most one loan of a customer: the first."""
+    positions = np.flatnonzero(mask)
+    _, first = np.unique(loans.customer[positions], return_index=True)
+    kept = np.zeros(loans.size, np.bool_)
+    kept[positions[first]] = True
+    return kept
+
+
