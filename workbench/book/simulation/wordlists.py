@@ -67,7 +67,7 @@ def word_list(words: Collection[str]) -> WordList:
 @cache
 def word_lists() -> dict[str, WordList]:
     """Return the lists by script and part: `en_female`, `en_male`, `en_last`, `en_city`, `en_street`, the same in `zh`."""
-    # Half a second: for those who simulate alone.
+    # Imported here: only who simulates waits for it.
     from faker.providers.address.en_US import Provider as EnglishPlaces
     from faker.providers.address.zh_CN import Provider as ChinesePlaces
     from faker.providers.person.en_US import Provider as English
