@@ -162,6 +162,7 @@ def _renamed(mapping: dict[str, Any], *path: str, to: str) -> None:
         (lambda m: m.update(views={"v": "SELECT * FROM credit"}), "views.v"),
         (lambda m: m.update(views={"people": "SELECT 1"}), "found the names .people. and .people."),
         (lambda m: m.update(current_only={"customers": ["regio"]}), "unknown column in current_only.customers 'regio'"),
+        (lambda m: m.update(current_only={"loans": ["customer_id"]}), "current_only.loans.customer_id is a key"),
         (lambda m: m.update(roles={"customers": {"region": "secret"}}), "roles"),
         (lambda m: m["sources"]["people"].update(files="peeple.csv"), "no file matches .*Did you mean 'people.csv'"),
     ],
@@ -431,13 +432,13 @@ def test_from_replaces_the_folder_of_the_mapping(desk: Desk) -> None:
 
 def test_roles_and_columns_without_history_are_kept_with_the_book(desk: Desk) -> None:
     desk.mapping["roles"] = {"customers": {"segment": "private"}}
-    desk.mapping["current_only"] = {"customers": ["region", "segment"]}
+    desk.mapping["current_only"] = {"customers": ["region", "officer_id"]}
     desk.mapping["severities"] = {
         "loans.close_reason_unstated": {"severity": "info", "reason": "the source never says why"}
     }
     facts = desk.load().manifest.facts
     assert facts.roles == {"customers": {"segment": "private"}}
-    assert facts.current_only == {"customers": ["region", "segment"]}
+    assert facts.current_only == {"customers": ["region", "officer_id"]}
     assert facts.lowered["loans.close_reason_unstated"].reason == "the source never says why"
 
 

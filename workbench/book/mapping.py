@@ -170,7 +170,8 @@ class Mapping(_Strict):
                 _known(f"table in {what}", table, TABLES)
                 for column in columns:
                     _known(f"column in {what}.{table}", column, [found.name for found in TABLES[table].columns])
-                    if TABLES[table].column(column).role == "key":
+                    found = TABLES[table].column(column)
+                    if found.role == "key" and (found.required or what == "roles"):  # an officer may change unseen
                         raise ValueError(
                             f"{what}.{table}.{column} is a key: without it rows belong to nobody; leave it out"
                         )

@@ -16,24 +16,16 @@ DEFAULT_SEED = 7
 START = date(2023, 1, 1)
 
 
-def simulate_book(
-    workspace: Workspace,
-    name: str,
+def simulated_lender(
     *,
     customers: int = DEFAULT_CUSTOMERS,
     months: int = DEFAULT_MONTHS,
     seed: int = DEFAULT_SEED,
     on_month: Callable[[int, int], None] | None = None,
-) -> BookManifest:
-    """Simulate a lender and make it the current generation of the book `name`.
+) -> Callable[[Path], BookFacts]:
+    """Return what writes a simulated lender into a folder and tells the facts of its book.
 
-    The same arguments give the same bytes. The truth about the customers lies in `truth/` beside the tables; no stage
-    reads it.
-
-    Raises
-    ------
-    InputError
-        If an argument is out of range.
+    The truth about the customers lies in `truth/` beside the tables; no stage reads it.
     """
 
     def write(out: Path) -> BookFacts:
@@ -47,4 +39,26 @@ def simulate_book(
             source=f"simulated: {customers} customers, {months} months, seed {seed}",
         )
 
-    return store_book(workspace, name, write)
+    return write
+
+
+def simulate_book(
+    workspace: Workspace,
+    name: str,
+    *,
+    customers: int = DEFAULT_CUSTOMERS,
+    months: int = DEFAULT_MONTHS,
+    seed: int = DEFAULT_SEED,
+    on_month: Callable[[int, int], None] | None = None,
+) -> BookManifest:
+    """Simulate a lender and make it the current generation of the book `name`.
+
+    The same arguments give the same bytes.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+    """
+    lender = simulated_lender(customers=customers, months=months, seed=seed, on_month=on_month)
+    return store_book(workspace, name, lender)
