@@ -50,7 +50,7 @@ BROWSER_FLAGS = [
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG_AGO = pd.Timestamp(2000, 1, 1)
-SMALL = {"customers": 400, "months": 33, "seed": 7}
+SMALL: dict[str, Any] = {"customers": 400, "months": 33, "seed": 7, "start": date(2023, 1, 1)}
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from workbench.runs.pipeline import STAGES
 from .commands import Finished, current_folder, shell
 
 ROOT = Path(__file__).resolve().parent.parent
-LENDER = ("--customers", "1000", "--months", "33", "--seed", "7")
+LENDER = ("--customers", "1000", "--months", "33", "--seed", "7", "--start", "2023-01-01")
 LAST = "2025-09-30"
 AGAIN = ("30_scorecard", "32_anomaly", "40_monitoring")
 NO_NETWORK = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")

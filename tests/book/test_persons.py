@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from workbench.book.simulation.persons import CHINESE_SHARE, addresses, emails, names, national_ids, phones
-from workbench.book.simulation.wordlists import word_list, word_lists
+from workbench.book.simulation.writing.persons import CHINESE_SHARE, addresses, emails, names, national_ids, phones
+from workbench.book.simulation.writing.wordlists import word_list, word_lists
 
 CUSTOMERS = 4_000
 GENDER = np.arange(CUSTOMERS) % 2

@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from workbench.book.simulation.ceiling import at_risk, replay
+from workbench.book.simulation.repayment import DPD_THRESHOLD_CENTS, DPD_THRESHOLD_SHARE
+from workbench.book.simulation.step import month_step
+from workbench.book.simulation.transactions import month_bookings, opening_balance
 
 from workbench.book.schema import TABLES
 from workbench.book.simulation import SimulatedBook, simulate, true_pd
-from workbench.book.simulation.ceiling import at_risk, replay
-from workbench.book.simulation.repayment import DPD_THRESHOLD_CENTS, DPD_THRESHOLD_SHARE
 from workbench.book.simulation.run import WRITTEN_TABLES
 from workbench.book.simulation.state import CARD
-from workbench.book.simulation.step import month_step
-from workbench.book.simulation.transactions import month_bookings, opening_balance
 from workbench.book.simulation.world import BURN_IN_MONTHS, Calendar, Stream, draws
 from workbench.core.errors import InputError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ __all__ = ["typed"]
 def tiny(new_workspace: Callable[..., Workspace]) -> Path:
     """Return a workspace with the book `tiny`: 80 customers, 8 months, 2023-01-01 to 2023-08-31; no stage has run."""
     made = new_workspace()
-    simulate_book(made, "tiny", customers=80, months=8, seed=7)
+    simulate_book(made, "tiny", customers=80, months=8, seed=7, start=date(2023, 1, 1))
     write_notebook(made.notebooks, "91_raises", 'raise ValueError("the sum is off by 3")')
     write_notebook(made.notebooks, "92_bare", "1 + 1", parameters=None)
     write_notebook(made.notebooks, "93_wrong_line", "1 + 1", parameters="book: str = ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ pathlib.Path(output_dir, "numbers.csv").write_text("whole\\n")
 def sleeper(new_workspace: Callable[..., Workspace]) -> Workspace:
     """Return a workspace with the book `tiny` (80 customers, 8 months) and the notebook `90_sleeper`."""
     made = new_workspace()
-    simulate_book(made, "tiny", customers=80, months=8, seed=7)
+    simulate_book(made, "tiny", customers=80, months=8, seed=7, start=date(2023, 1, 1))
     write_notebook(made.notebooks, SLEEPER, HALF, REST, parameters=PARAMETERS)
     return made
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 
@@ -19,7 +20,7 @@ from .test_pipeline import words
 def alone(new_workspace: Callable[..., Workspace]) -> RunResult:
     """Run the report alone."""
     workspace = new_workspace()
-    simulate_book(workspace, "alone", customers=150, months=14, seed=3)
+    simulate_book(workspace, "alone", customers=150, months=14, seed=3, start=date(2023, 1, 1))
     return run_notebook(workspace, "60_risk_report", book="alone", as_of="2024-02-15")
 
 

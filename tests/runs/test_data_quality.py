@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -105,7 +105,7 @@ def test_it_holds_no_private_value_and_no_path_of_the_machine(page: RunResult) -
 
 def test_a_book_without_a_load_says_so(new_workspace: Callable[..., Workspace]) -> None:
     workspace = new_workspace()
-    simulate_book(workspace, "plain", customers=150, months=14, seed=3)
+    simulate_book(workspace, "plain", customers=150, months=14, seed=3, start=date(2023, 1, 1))
     run = run_notebook(workspace, "10_data_quality", book="plain", as_of="2023-11-30")
     text = words((run.folder / "10_data_quality.html").read_text("utf-8"))
     assert "This book was not made by a load" in text

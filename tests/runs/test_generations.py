@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 from workbench.book.simulated import simulate_book
@@ -20,15 +21,15 @@ def current(workspace: Workspace) -> Path | None:
 
 
 def test_a_run_on_an_older_generation_is_not_current(sleeper: Workspace) -> None:
-    simulate_book(sleeper, "moved", customers=80, months=8, seed=1)
+    simulate_book(sleeper, "moved", customers=80, months=8, seed=1, start=date(2023, 1, 1))
     folder = run_notebook(sleeper, SLEEPER, book="moved").folder
     assert current(sleeper) == folder
     assert [run["current"] for run in outputs.all_runs(sleeper)] == [True]
 
-    simulate_book(sleeper, "moved", customers=80, months=8, seed=1)  # the same delivery again
+    simulate_book(sleeper, "moved", customers=80, months=8, seed=1, start=date(2023, 1, 1))  # the same delivery again
     assert current(sleeper) == folder
 
-    simulate_book(sleeper, "moved", customers=80, months=8, seed=2)
+    simulate_book(sleeper, "moved", customers=80, months=8, seed=2, start=date(2023, 1, 1))
     assert current(sleeper) is None
     assert [run["current"] for run in outputs.all_runs(sleeper)] == [False]
     assert folder.name in rebuild_index(sleeper).read_text("utf-8")  # the run is kept, and listed as what it was

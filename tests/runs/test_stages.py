@@ -24,7 +24,7 @@ CHAMPION = ("short_scorecard", "champion")
 def short(new_workspace: Callable[..., Workspace]) -> Workspace:
     """Return a workspace with the book `short`, 80 customers and 8 months."""
     made = new_workspace()
-    simulate_book(made, "short", customers=80, months=8, seed=7)
+    simulate_book(made, "short", customers=80, months=8, seed=7, start=date(2023, 1, 1))
     return made
 
 
@@ -123,7 +123,7 @@ def test_a_described_book_is_imported_first(short: Workspace, ran: list[str], mo
 
     def bring(workspace: Workspace, name: str, **_delivery: object) -> None:
         ran.append(f"import {name}")
-        simulate_book(workspace, name, customers=80, months=8, seed=7)
+        simulate_book(workspace, name, customers=80, months=8, seed=7, start=date(2023, 1, 1))
 
     monkeypatch.setattr(pipeline, "import_book", bring)
     run_pipeline(short, "later")

@@ -17,11 +17,12 @@ from workbench.book.checks.finding import SEVERITIES
 from workbench.book.loading.load import LoadResult, import_book
 from workbench.book.loading.record import list_loads
 from workbench.book.mapping import described_books, load_mapping
-from workbench.book.simulated import DEFAULT_CUSTOMERS, DEFAULT_MONTHS, DEFAULT_SEED, simulate_book
+from workbench.book.simulated import simulate_book
 from workbench.book.store import BookManifest, current_generation, list_books
 from workbench.cli.attach import attach
 from workbench.cli.console import EXIT_INPUT, print_json, print_table, steps
 from workbench.cli.export import export
+from workbench.cli.lender import described, lender_options
 from workbench.cli.revert import revert
 from workbench.core.dates import day_end, parse_date
 from workbench.core.workspace import check_name
@@ -34,18 +35,24 @@ def book() -> None:
 
 @book.command()
 @click.argument("name")
-@click.option(
-    "--customers", type=int, default=DEFAULT_CUSTOMERS, show_default=True, help="People in the lender's records."
-)
-@click.option("--months", type=int, default=DEFAULT_MONTHS, show_default=True, help="Months that are written.")
-@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Same seed, same bytes.")
+@lender_options
 @click.option("--json", "as_json", is_flag=True, help="Print the book's manifest for a program.")
 @click.pass_obj
-def simulate(workspace: Any, name: str, customers: int, months: int, seed: int, as_json: bool) -> None:
+def simulate(
+    workspace: Any,
+    name: str,
+    customers: int,
+    months: int,
+    seed: int,
+    start: str,
+    switches: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Simulate a lender and keep it as the book NAME.
 
-    Example: workbench book simulate demo --customers 20000 --months 36 --seed 7
+    Example: workbench book simulate calm --customers 5000 --months 36 --switch none
     """
+    lender = described(start, switches)
     with steps() as running:
         tell = running.step(f"simulate {customers:,} customers, {months} months")
         manifest = simulate_book(
@@ -54,6 +61,7 @@ def simulate(workspace: Any, name: str, customers: int, months: int, seed: int, 
             customers=customers,
             months=months,
             seed=seed,
+            **lender,
             on_month=lambda done, total: tell(f"month {done} of {total}"),
         )
     _print_manifest(manifest, as_json)

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from workbench.book.simulated import DEFAULT_CUSTOMERS, DEFAULT_MONTHS, DEFAULT_SEED, simulate_book
+from workbench.book.simulated import simulate_book
 from workbench.cli.console import EXIT_ALERTS, print_json, steps
+from workbench.cli.lender import described, lender_options
 from workbench.core.errors import ParameterError
 from workbench.models.scoring import has_alias
 from workbench.monitoring.rules import SEVERITIES
@@ -76,15 +77,20 @@ def pipeline(workspace: Any, book: str, as_of: str | None, refit: bool, fail_on:
 
 
 @click.command()
-@click.option(
-    "--customers", type=int, default=DEFAULT_CUSTOMERS, show_default=True, help="People in the lender's records."
-)
-@click.option("--months", type=int, default=DEFAULT_MONTHS, show_default=True, help="Months that are written.")
-@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Same seed, same bytes.")
+@lender_options
 @FAIL_ON
 @click.option("--json", "as_json", is_flag=True, help="Print the result for a program.")
 @click.pass_obj
-def demo(workspace: Any, customers: int, months: int, seed: int, fail_on: str | None, as_json: bool) -> int:
+def demo(
+    workspace: Any,
+    customers: int,
+    months: int,
+    seed: int,
+    start: str,
+    switches: tuple[str, ...],
+    fail_on: str | None,
+    as_json: bool,
+) -> int:
     """Simulate a lender as the book `demo`, run every stage on it, and say what was found.
 
     Example: workbench demo --customers 2000
@@ -93,6 +99,7 @@ def demo(workspace: Any, customers: int, months: int, seed: int, fail_on: str | 
         raise ParameterError(
             f"months: found {months}, expected at least 30: 6 of history, 12 of outcome, and later ones to validate on."
         )
+    lender = described(start, switches)
     opened = workspace()
     with steps() as running:
         tell = running.step(f"simulate {customers:,} customers, {months} months")
@@ -102,6 +109,7 @@ def demo(workspace: Any, customers: int, months: int, seed: int, fail_on: str | 
             customers=customers,
             months=months,
             seed=seed,
+            **lender,
             on_month=lambda done, total: tell(f"month {done} of {total}"),
         )
         result = run_pipeline(opened, DEMO_BOOK, refit=True, progress=running.step)

@@ -122,7 +122,7 @@ class _Clerk:
         columns = payment_columns(month.collected, self.payments, first_day, faults, self.block.number)
         self.writers["payments"].write(columns, until=self.end)
         self.payments += len(paid.loan)
-        self.writers["restructurings"].write(restructuring_columns(month, first_day, self.block.number))
+        self.writers["restructurings"].write(restructuring_columns(month, calendar, self.block.number))
         rng = draw(Stream.TRANSACTIONS)
         if t == BURN_IN_MONTHS - 1:
             self.balance = opening_balance(state, population, rng)

@@ -215,6 +215,6 @@ def _occupation(gender: Ints, shifted: Bools, u: Floats) -> Ints:
 
 
 def _employer(occupation: Ints, u: Floats) -> Ints:
-    """An employer of the customer's sector, a few large and many small; -1 for those who have none."""
+    """Return an employer of the customer's sector, a few large and many small; -1 for those who have none."""
     rank = np.floor(EMPLOYERS_PER_SECTOR * u**2.5).astype(np.int64)
     return np.where(occupation < SELF_EMPLOYED, occupation * EMPLOYERS_PER_SECTOR + rank, -1)

@@ -102,9 +102,7 @@ def simulate(
 
     rows = dict.fromkeys(WRITTEN_TABLES, 0)
     with ThreadPoolExecutor(max_workers=max(1, min(threads, len(parts)))) as pool:
-        futures = [
-            pool.submit(write_block, out, part, calendar, economy, told, seed, on_month=count) for part in parts
-        ]
+        futures = [pool.submit(write_block, out, part, calendar, economy, told, seed, on_month=count) for part in parts]
         try:
             for future in futures:
                 for name, written in future.result().items():

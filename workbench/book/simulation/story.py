@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,8 @@ class Story:
     @classmethod
     def calm(cls) -> Story:
         """Return a lender to whom nothing happens and who does nothing: every switch off."""
-        return cls(**{field.name: "off" if field.name in TREATMENTS else False for field in fields(cls)})
+        off: dict[str, Any] = {field.name: "off" if field.name in TREATMENTS else False for field in fields(cls)}
+        return cls(**off)
 
     def switched(self, assignments: Iterable[str]) -> Story:
         """Return this story with switches set, as `name=on`, `name=off` or, for treatments, `name=effect`.
@@ -90,8 +92,8 @@ class Story:
                 raise InputError(
                     f"switch {name}: found {value!r}, expected one of {', '.join(allowed)}. Write {name}={allowed[-1]}."
                 )
-            chosen: dict[str, object] = {name: value if name in TREATMENTS else value == "on"}
-            story = replace(story, **chosen)  # type: ignore[arg-type]
+            chosen: dict[str, Any] = {name: value if name in TREATMENTS else value == "on"}
+            story = replace(story, **chosen)
         return story
 
     def told(self) -> str:
@@ -100,7 +102,7 @@ class Story:
         if self == Story.calm():
             return "none"
         changed = [field.name for field in fields(self) if getattr(self, field.name) != getattr(usual, field.name)]
-        words = {True: "on", False: "off"}
+        words: dict[Any, str] = {True: "on", False: "off"}
         return ", ".join(f"{name}={words.get(getattr(self, name), getattr(self, name))}" for name in changed)
 
     def depth_of_downturn(self, t: int) -> float:

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.book.simulation.month.noise import LoanNoise
-from workbench.book.simulation.month.terms import CARD_MINIMUM_SHARE, STATEMENT_TO_DUE_DAYS, annuity_instalment
+from workbench.book.simulation.month.terms import (
+    CARD_MINIMUM_SHARE,
+    STATEMENT_TO_DUE_DAYS,
+    annuity_instalment,
+    monthly_dues,
+)
 from workbench.book.simulation.month.terms import last_instalment as final_instalment
-from workbench.book.simulation.month.terms import monthly_dues
 from workbench.book.simulation.population import Population
 from workbench.book.simulation.state import (
     AUTO,

@@ -30,7 +30,7 @@ from workbench.book.simulation.state import (
     by_customer,
 )
 from workbench.book.simulation.story import Story
-from workbench.book.simulation.world import DAY_SECONDS, Bools, Calendar, Draw, Floats, Ints, Stream, cents
+from workbench.book.simulation.world import DAY_SECONDS, Bools, Calendar, Draw, Ints, Stream, cents
 
 WRITE_OFF_DPD = 180
 """House rule; 180 days is also the US charge-off rule for open-end retail credit (FFIEC, 2000)."""
@@ -304,8 +304,8 @@ def _age(loans: Loans, state: State, population: Population, t: int, calendar: C
 
 
 def _path(loans: Loans, state: State, population: Population) -> Ints:
-    """What would bring each loan's arrears about now."""
-    kind: Floats = state.stress_kind[loans.customer]
+    """Return what would bring each loan's arrears about now."""
+    kind = state.stress_kind[loans.customer]
     return np.select(
         [
             population.fraudster[loans.customer],

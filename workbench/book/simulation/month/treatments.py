@@ -130,7 +130,9 @@ def _change_limits(
             state.angry_months = np.where(treated, ANGRY_MONTHS + 1, state.angry_months)
     raised = granted & ~cut
     lower = np.maximum(loans.limit * CUT_TO, loans.balance)
-    wanted = np.where(raised, np.minimum(loans.limit * (1 + RAISE_BY), MAX_LIMIT_CENTS), np.where(cut, lower, loans.limit))
+    wanted = np.where(
+        raised, np.minimum(loans.limit * (1 + RAISE_BY), MAX_LIMIT_CENTS), np.where(cut, lower, loans.limit)
+    )
     limit = np.where(raised | cut, np.ceil(wanted / LIMIT_STEP_CENTS) * LIMIT_STEP_CENTS, loans.limit).astype(np.int64)
     limit = np.where(cut, np.minimum(limit, loans.limit), limit)
     done.limit_changed = np.flatnonzero(limit != loans.limit)
@@ -192,5 +194,3 @@ def _first_of_customer(loans: Loans, mask: Bools) -> Bools:
     kept = np.zeros(loans.size, np.bool_)
     kept[positions[first]] = True
     return kept
-
-

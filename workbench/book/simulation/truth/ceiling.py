@@ -36,8 +36,8 @@ def true_pd(
     """Return each customer's share of futures that go bad, among the active and not already bad.
 
     The world is replayed to the end of written month `month`, then lived on for 12 months `branches` times, each
-    with other random draws, the economy's too (the dated downturn comes in all of them). Bad: 90 days past due at a month end, or
-    write-off, or a distressed restructuring, on a loan that is active at the date.
+    with other random draws, the economy's too (the dated downturn comes in all of them). Bad: 90 days past due at a month
+    end, write-off or a distressed restructuring, on a loan that is active at the date.
 
     Parameters
     ----------

@@ -17,7 +17,15 @@ from workbench.book.simulation.state import BAD_DPD, PATHS, WRITTEN_OFF, State
 from workbench.book.simulation.story import TREATMENTS
 from workbench.book.simulation.truth.followed import LOST, WINDOW_MONTHS, Followed, is_bad
 from workbench.book.simulation.world import BURN_IN_MONTHS, Bools, Calendar, Days, Ints, cents
-from workbench.book.simulation.writing.arrow import block_ids, customer_ids, dates, ids, integers, loan_ids, stamps, words
+from workbench.book.simulation.writing.arrow import (
+    block_ids,
+    customer_ids,
+    dates,
+    integers,
+    loan_ids,
+    stamps,
+    words,
+)
 from workbench.book.simulation.writing.transactions import COUNTERPARTIES
 
 INCIDENT_KINDS = (
@@ -198,7 +206,9 @@ class Labels:
         number = np.arange(len(who)) - np.searchsorted(who, who)
         place = np.searchsorted(end_who[order], who) + number
         over = place < np.searchsorted(end_who[order], who, side="right")
-        ended = np.where(over, end_t[order][np.minimum(place, len(order) - 1)] if len(order) else 0, self.calendar.total)
+        ended = np.where(
+            over, end_t[order][np.minimum(place, len(order) - 1)] if len(order) else 0, self.calendar.total
+        )
         keep = (t >= BURN_IN_MONTHS) & self.population.joined_by(self.calendar.total)[who]
         who, kind, t, ended, over = who[keep], kind[keep], t[keep], ended[keep], over[keep]
         worst = _worst_until(self.followed, t, ended + AFTER_MONTHS, who)
@@ -307,7 +317,7 @@ class Labels:
         }
 
     def _last_days(self, t: Ints) -> Days:
-        return self.calendar.first_days(t + 1) - np.timedelta64(1, "D")  # type: ignore[no-any-return]
+        return self.calendar.first_days(t + 1) - np.timedelta64(1, "D")
 
     def _ends_of_stress(self, who: Ints, t: Ints) -> Days:
         """Last day of the month in which the stress that began in `t` ended; NaT where it goes on."""

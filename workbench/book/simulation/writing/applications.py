@@ -34,7 +34,9 @@ def application_columns(
     n = len(rows.customer)
     month = np.full(n, t)
     applied = calendar.moments(month, rows.day, APPLIED_SECOND + (rows.customer * 37) % (8 * 3_600))
-    decided = np.maximum(calendar.moments(month, rows.day + rows.wait_days, DECIDED_SECOND), applied + np.timedelta64(300, "s"))
+    decided = np.maximum(
+        calendar.moments(month, rows.day + rows.wait_days, DECIDED_SECOND), applied + np.timedelta64(300, "s")
+    )
     return {
         "application_id": block_ids("Q", block, first_number + np.arange(n), 7),
         "customer_id": customer_ids(population.first + rows.customer),
@@ -53,7 +55,7 @@ def application_columns(
 def bureau_columns(
     before: State, population: Population, t: int, calendar: Calendar, draw: Draw
 ) -> dict[str, pa.Array] | None:
-    """Reports of a quarter, on day 10 of the next month and known some days later; None in other months.
+    """Return reports of a quarter, on day 10 of the next month and known some days later; None in other months.
 
     They tell of the last month end but one: what is owed to other lenders (with noise), the worst delay there, and
     applications in six months, here and elsewhere.

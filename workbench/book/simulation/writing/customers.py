@@ -18,8 +18,18 @@ from workbench.book.simulation.population import (
 )
 from workbench.book.simulation.state import State
 from workbench.book.simulation.story import UNIT_FROM_MONTH, Story
-from workbench.book.simulation.world import BURN_IN_MONTHS, DAY_SECONDS, Block, Calendar, Days, Draw, Floats, Ints, Stream
-from workbench.book.simulation.world import cents
+from workbench.book.simulation.world import (
+    BURN_IN_MONTHS,
+    DAY_SECONDS,
+    Block,
+    Calendar,
+    Days,
+    Draw,
+    Floats,
+    Ints,
+    Stream,
+    cents,
+)
 from workbench.book.simulation.writing import persons
 from workbench.book.simulation.writing.arrow import customer_ids, dates, ids, money, stamps, words
 from workbench.book.simulation.writing.events import ADDRESS, PHONE, Happenings
@@ -47,7 +57,8 @@ class Register:
     @classmethod
     def empty(cls, customers: int) -> Register:
         """Return a register in which nothing has changed yet."""
-        return cls(*(np.zeros(customers, np.int64) for _ in range(4)))
+        phones, moves, emails, officers = np.zeros((4, customers), np.int64)
+        return cls(phones, moves, emails, officers)
 
     def note(self, state: State, raised: Ints, first_day: np.datetime64, draw: Draw) -> None:
         """Note declared incomes and changes of officer and mail of one month."""
@@ -83,7 +94,11 @@ def customer_columns(
     here = again <= calendar.month_end(calendar.total - 1)
     twice, again = twice[here], again[here]
     position = TWICE_FIRST - 1 + block.number * TWICE_PER_BLOCK + np.arange(len(twice))
-    who, known, number = np.concatenate([who, twice]), np.concatenate([known, again]), np.concatenate([number, position])
+    who, known, number = (
+        np.concatenate([who, twice]),
+        np.concatenate([known, again]),
+        np.concatenate([number, position]),
+    )
     income = np.concatenate([income, first.declared[twice]])
     faulty = np.concatenate([faulty, np.ones(len(twice), np.bool_)])
 
@@ -114,7 +129,9 @@ def customer_columns(
         "segment": words(_segment(population, last, calendar)[who], SEGMENTS),
         "branch_id": ids("B", population.branch[who] + 1, 2),
         "officer_id": ids("O", (population.branch * OFFICERS_PER_BRANCH + officer)[who] + 1, 3),
-        "relationship_since": dates(np.where(number >= TWICE_FIRST - 1, known.astype("datetime64[D]"), population.since[who])),
+        "relationship_since": dates(
+            np.where(number >= TWICE_FIRST - 1, known.astype("datetime64[D]"), population.since[who])
+        ),
         **{name: pa.array(values, pa.string()).take(take) for name, values in text.items()},
         "known_at": stamps(known),
     }

@@ -31,9 +31,7 @@ class Happenings:
     detail: Ints
 
 
-def month_events(
-    state: State, population: Population, month: Month, days: int, rng: np.random.Generator
-) -> Happenings:
+def month_events(state: State, population: Population, month: Month, days: int, rng: np.random.Generator) -> Happenings:
     """Return the month's events of those who are customers; requests, calls and letters are those of the step."""
     n = population.size
     stress, treatments = state.stress, month.treatments

@@ -61,13 +61,12 @@ class LoanLog:
         last = self.rows.pop()
         changes = [np.concatenate(column) for column in zip(*self.rows, strict=True)]
         ends = (last[0], loans.closed_t[closed], *last[2:])
-        at, t, day, second, limit, term, instalment = (
-            np.concatenate(pair) for pair in zip(changes, ends, strict=True)
-        )
+        at, t, day, second, limit, term, instalment = (np.concatenate(pair) for pair in zip(changes, ends, strict=True))
         is_end = np.arange(len(at)) >= len(changes[0])
         known = calendar.moments(t, day, second)
         order = np.lexsort((is_end, known, at))
-        at, known, limit, term, instalment, is_end = (x[order] for x in (at, known, limit, term, instalment, is_end))
+        at, known, is_end = at[order], known[order], is_end[order]
+        limit, term, instalment = limit[order], term[order], instalment[order]
         closed_on = calendar.moments(loans.closed_t[at], np.maximum(loans.closed_day[at], 1))
         card = loans.product[at] == CARD
         return {
@@ -92,7 +91,9 @@ class LoanLog:
 class Schedules:
     """Schedules of term loans as they were agreed, and the minimum dues of cards month by month."""
 
-    agreed: list[tuple[Ints, ...]] = field(default_factory=list)  # loan, version, t, first due t, term, instalment, last
+    agreed: list[tuple[Ints, ...]] = field(
+        default_factory=list
+    )  # loan, version, t, first due t, term, instalment, last
     statements: list[tuple[Ints, Ints, Ints, Ints]] = field(default_factory=list)  # loan, number, t, amount
 
     def note(self, loans: Loans, month: Month) -> None:
@@ -102,9 +103,7 @@ class Schedules:
             self.agreed.append((at, loans.version[at], np.full(len(at), month.t), loans.first_due_t[at],
                                 loans.term[at], loans.instalment[at], loans.last_instalment[at]))  # fmt: skip
         cards = np.flatnonzero(month.collected.card_rows)
-        self.statements.append(
-            (cards, loans.dues[cards], np.full(len(cards), month.t), month.collected.due[cards])
-        )
+        self.statements.append((cards, loans.dues[cards], np.full(len(cards), month.t), month.collected.due[cards]))
 
     def columns(self, loans: Loans, calendar: Calendar, block: int) -> dict[str, pa.Array]:
         """Term loans: every instalment of every version. Cards: a row a statement that asks for money."""
@@ -130,9 +129,8 @@ class Schedules:
         effective = np.concatenate([effective, stated])
         known = np.concatenate([known, stated + np.timedelta64(STATEMENT, "s")])
         order = np.lexsort((number, kind, at))
-        at, number, t, amount, kind, effective, known = (
-            x[order] for x in (at, number, t, amount, kind, effective, known)
-        )
+        at, number, t, amount = at[order], number[order], t[order], amount[order]
+        kind, effective, known = kind[order], effective[order], known[order]
         return {
             "loan_id": loan_ids(block, at),
             "schedule_version": integers(kind),
@@ -162,17 +160,17 @@ def payment_columns(
     }
 
 
-def restructuring_columns(month: Month, first_day: np.datetime64, block: int) -> dict[str, pa.Array]:
+def restructuring_columns(month: Month, calendar: Calendar, block: int) -> dict[str, pa.Array]:
     """Restructurings of one month: none forgives anything; a payment holiday is no sign of distress."""
     at, kind = month.treatments.restructured, month.treatments.restructuring_kind
-    day = np.full(len(at), first_day + np.timedelta64(AGREED_DAY - 1, "D"))
+    t = np.full(len(at), month.t)
     return {
         "loan_id": loan_ids(block, at),
-        "effective_on": dates(day),
+        "effective_on": dates(calendar.moments(t, np.full(len(at), AGREED_DAY))),
         "kind": words(kind, RESTRUCTURING_KINDS),
         "distressed": pa.array(kind == TERM_EXTENSION),
         "forgiven_amount": money(np.zeros(len(at), np.int64)),
-        "known_at": stamps(day.astype("datetime64[us]") + np.timedelta64(AGREED, "s")),
+        "known_at": stamps(calendar.moments(t, np.full(len(at), AGREED_DAY), AGREED)),
     }
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from workbench.book.simulation.wordlists import word_lists
 from workbench.book.simulation.world import Bools, Floats, Ints
+from workbench.book.simulation.writing.wordlists import word_lists
 
 CHINESE_SHARE = 0.15
 """House choice: pages, lists and searches meet names in two scripts."""
