@@ -56,9 +56,11 @@ SAVES_ELSEWHERE_SHARE = 0.55
 OLD_SHARE, JOINS_IN_BURN_IN, JOINS_WHILE_WRITTEN = 0.50, 0.20, 0.30
 """Customers from before the burn-in; those who join in it; those who join in the first 60 written months."""
 JOINING_MONTHS = 60
-FRAUD_SHARE = 0.011
+UNUSED_CARD_SHARE = 0.14
+"""Customers who keep a card in a drawer, unless money runs short."""
+FRAUD_SHARE = 0.008
 """Of those who join while the book is written: they borrow with another's papers and never mean to pay."""
-RUTHLESS_SHARE = 0.08
+RUTHLESS_SHARE = 0.12
 """Customers who stop paying when it pays to: the strategic ones (Gerardi et al. and others find few)."""
 
 
@@ -93,6 +95,7 @@ class Population:
     borrows_elsewhere: Bools
     gambler: Bools
     transactor: Bools
+    keeps_card_unused: Bools
     rounds_up: Bools
     ruthless: Bools
     fraudster: Bools
@@ -181,7 +184,8 @@ def draw_population(block: Block, calendar: Calendar, story: Story, draw: Draw) 
         likes_cards=likes_cards,
         borrows_elsewhere=rng.random(n) < 0.4,
         gambler=rng.random(n) < 0.12,
-        transactor=rng.random(n) < 0.42,
+        transactor=rng.random(n) < 0.40,
+        keeps_card_unused=rng.random(n) < UNUSED_CARD_SHARE,
         rounds_up=rng.random(n) < 0.10,
         ruthless=rng.random(n) < RUTHLESS_SHARE,
         fraudster=fraudster,

@@ -199,15 +199,15 @@ def _bureau_score(state: State, population: Population, rng: np.random.Generator
 def _application_score(population: Population, t: int, count: Ints, rng: np.random.Generator) -> Floats:
     """Return the lender's old score: education, years with the bank, loans; and an officer's impression."""
     years = np.clip((t - population.since_t) / 12, 0, 10)
-    score = 480 + 12 * population.education + 5 * years - 8 * count + 25 * rng.standard_normal(population.size)
-    return np.round(score)
+    impression = 20 * rng.standard_normal(population.size) - 18 * population.vulnerability
+    return np.round(480 + 12 * population.education + 5 * years - 8 * count + impression)
 
 
 def _amount(product: Ints, declared: Floats, size: Floats) -> Ints:
     """Amount or limit in cents, in steps of 100 EUR."""
     euros = np.select(
         [product == PERSONAL, product == AUTO],
-        [np.clip(2.6 * declared * size, 1_000, 40_000), np.clip(5.5 * declared * size, 4_000, 60_000)],
+        [np.clip(2.6 * declared * size, 1_000, 40_000), np.clip(4.6 * declared * size, 4_000, 60_000)],
         np.clip(1.3 * declared * size, 300, 12_000),
     )
     return (np.rint(euros / 100) * 10_000).astype(np.int64)

@@ -12,7 +12,7 @@ from workbench.book.simulation.world import Bools, Draw, Floats, Ints, Stream, c
 
 # Chances a customer-month, all house choices: harmful ones are rare, look-alikes more than ten times as frequent.
 TAKEOVER, BIG_DEBIT = 0.0004, 0.0008
-BONUS, TRAVEL, PURCHASE, NEW_PHONE, HOUSE = 0.014, 0.035, 0.012, 0.018, 0.0012
+BONUS, TRAVEL, PURCHASE, NEW_PHONE, HOUSE = 0.018, 0.045, 0.018, 0.018, 0.0015
 REFUND_SHARE = 0.6
 """Take-overs whose loss the bank gives back in the next month."""
 TAKEOVER_LIMIT_EUR = 4_000.0
@@ -52,8 +52,8 @@ def draw_incidents(state: State, population: Population, t: int, draw: Draw) -> 
     return Incidents(
         takeover=np.where(robbed, np.rint(loss), 0).astype(np.int64),
         big_debit=amount(u[1] < BIG_DEBIT, 0.5, 3.0, 1),
-        bonus=amount((u[2] < BONUS) & (population.occupation != RETIRED), 0.4, 2.5, 2),
-        travel_wish=amount((u[3] < TRAVEL) & rich, 0.3, 1.5, 3),
+        bonus=amount((u[2] < BONUS) & (population.occupation != RETIRED), 0.6, 2.5, 2),
+        travel_wish=amount((u[3] < TRAVEL) & rich, 0.4, 1.8, 3),
         purchase_wish=amount((u[4] < PURCHASE) & rich, 0.5, 3.0, 4),
         phone_wish=np.where(u[5] < NEW_PHONE, cents(250 + 1_000 * size[5]), 0),
         house_wish=np.where(buys_home, np.rint(state.cash * (0.4 + 0.4 * size[6])), 0).astype(np.int64),

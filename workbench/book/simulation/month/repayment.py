@@ -37,12 +37,17 @@ WRITE_OFF_DPD = 180
 DPD_THRESHOLD_CENTS, DPD_THRESHOLD_SHARE = 2_000, 0.005
 """Overdue amounts up to the larger of both do not count; the absolute one is below the EBA's 100 EUR for retail
 (EBA/RTS/2016/06), the relative one a half of its 1 %: house choice, mirrored in the workbench's parameters."""
-REFINANCE_CHANCE = 0.006
+REFINANCE_CHANCE = np.array([0.006, 0.011, 0.0])
+"""A month, by product: another lender pays the whole balance."""
+PART_CHANCE, PART_SHARE = 0.006, 0.25
+"""A month, for a customer whose cash covers twice such a share of the balance: the schedule is recast for it."""
+CATCH_UP_CHANCE = 0.33
+"""A month, for who owes more than one instalment: to pay all of it. The others pay one instalment and stay behind."""
 PREPAY_CHANCE = 0.10
 """A month, for a customer whose cash covers the balance twice."""
-RECOVERY_CHANCE, RECOVERY_SHARE, RECOVERY_MONTHS, RECOVERY_DECAY_MONTHS = 0.30, 0.06, 36, 12
-REPOSSESSION_MONTHS, REPOSSESSION_PRICE = 3, 0.65
-"""A car is sold so many months after the write-off, at a share of what it is then worth."""
+RECOVERY_CHANCE, RECOVERY_SHARE, RECOVERY_MONTHS, RECOVERY_DECAY_MONTHS = 0.22, 0.06, 36, 30
+REPOSSESSION_MONTHS, REPOSSESSION_PRICE = (3, 16), 0.55
+"""A car is sold so many months after the write-off, one car sooner than another, at a share of what it is then worth."""
 CAR_DECAY = 0.985
 """A month: what a car is worth falls by 17 % a year (house choice)."""
 CARD_CLOSED_CHANCE = 0.003
@@ -58,10 +63,10 @@ ROUND_TO_CENTS, DOUBLE_CHANCE = 1_000, 0.0015
 """Some round their payments up; a few pay an instalment twice."""
 ANNOYED_SKIPS = 0.25
 """Chance that a customer who was called does not pay this month, where calls are harmful."""
-STOP_UNDER_WATER, STOP_INDEBTED, STOP_ANGRY, RESUME_CHANCE = 0.03, 0.012, 0.02, 0.10
+STOP_UNDER_WATER, STOP_INDEBTED, STOP_ANGRY, RESUME_CHANCE = 0.04, 0.03, 0.02, 0.08
 """Chances a month that a ruthless customer stops paying a car that is worth less than the loan, or a loan where all
-debts exceed six incomes; that an angered customer does; and that one who stopped goes on paying."""
-INDEBTED_INCOMES = 6
+debts exceed four incomes; that an angered customer does; and that one who stopped goes on paying."""
+INDEBTED_INCOMES = 4
 
 
 @dataclass
@@ -88,6 +93,9 @@ def step_loans(
     due = _fall_due(loans, t)
     arrears = np.where(loans.is_open, np.maximum(loans.arrears, 0), 0)
     owed = np.where(loans.stopped, 0, arrears)
+    behind = (arrears > due) & (noise.uniform(14) > CATCH_UP_CHANCE)
+    last = (loans.product != CARD) & (loans.dues == loans.term)
+    owed = np.where(behind & ~last, np.minimum(owed, np.maximum(due, 0)), owed)
 
     scheduled = _waterfall(loans, owed, flows.budget)
     scheduled = _skip(loans, population, treatments, story, scheduled, owed, due, noise)
@@ -107,6 +115,7 @@ def step_loans(
     loans.balance -= scheduled + extra
     _card_month(loans, population, state, flows, t, noise)
     prepaid, own_money = _prepay(loans, state, arrears - scheduled, t, noise)
+    part = _prepay_part(loans, state, arrears - scheduled, prepaid, t, noise)
     recovered, sold = _recover(loans, flows, t, noise)
 
     done = (loans.product != CARD) & loans.is_open & (loans.dues == loans.term) & (loans.balance == 0) & (prepaid == 0)
@@ -117,7 +126,7 @@ def step_loans(
     _age(loans, state, population, t, calendar)
     _close(loans, loans.is_open & (loans.dpd >= WRITE_OFF_DPD), WRITTEN_OFF, t, np.full(m, days))
 
-    flows.loan_payments = by_customer(loans, scheduled + extra + np.where(own_money, prepaid, 0) + recovered, n)
+    flows.loan_payments = by_customer(loans, scheduled + extra + part + np.where(own_money, prepaid, 0) + recovered, n)
     settled = np.zeros(m, np.int64)
     settled[: len(treatments.settled)] = treatments.settled
     payments = stack_payments(
@@ -126,14 +135,14 @@ def step_loans(
             Part(np.where(attempted, due, 0), tried, PaymentKind.SCHEDULED),
             Part(np.where(attempted, -due, 0), returned, PaymentKind.REVERSAL, reversal=True),
             Part(scheduled, second, PaymentKind.SCHEDULED),
-            Part(extra + np.where(own_money, prepaid, 0), second, PaymentKind.PREPAYMENT),
+            Part(extra + part + np.where(own_money, prepaid, 0), second, PaymentKind.PREPAYMENT),
             Part(np.where(own_money, 0, prepaid), second, PaymentKind.PREPAYMENT, external=True),
             Part(recovered, second, PaymentKind.RECOVERY),
             Part(sold, np.full(m, 14 * DAY_SECONDS + 43_200), PaymentKind.RECOVERY, external=True),
         ]
     )
     opened = np.flatnonzero(loans.open_t == t)
-    return Collected(due, (due > 0) & (loans.product == CARD), scheduled + extra + prepaid, payments, opened)
+    return Collected(due, (due > 0) & (loans.product == CARD), scheduled + extra + part + prepaid, payments, opened)
 
 
 def _stop(loans: Loans, state: State, population: Population, t: int, noise: LoanNoise) -> None:
@@ -229,8 +238,10 @@ def _card_month(loans: Loans, population: Population, state: State, flows: Flows
     usable = card & (loans.dpd < 30) & (loans.arrears < loans.limit // 5)
     income = state.income[loans.customer]
     wanted = 0.09 * income * use * (1 + 0.3 * state.stress[loans.customer])
-    full = loans.balance > loans.limit * (0.05 + 0.9 * population.impulse[loans.customer])
-    wanted = np.where(full, CARD_USE_ABOVE_HABIT * wanted, wanted)
+    impulse = population.impulse[loans.customer]
+    habit = np.where(population.transactor[loans.customer], 0.05 + 0.6 * impulse, 0.15 + 1.8 * impulse**1.5)
+    wanted = np.where(loans.balance > loans.limit * habit, CARD_USE_ABOVE_HABIT * wanted, wanted)
+    wanted = np.where(population.keeps_card_unused[loans.customer], 0.0, wanted)
     planned = cents(wanted) + flows.on_card[loans.customer]
     planned = np.where(population.fraudster[loans.customer], loans.limit, planned)
     room = np.maximum(loans.limit * 98 // 100 - loans.balance, 0)
@@ -247,10 +258,23 @@ def _prepay(loans: Loans, state: State, unpaid: Ints, t: int, noise: LoanNoise) 
     rich = state.cash[loans.customer] > 2 * loans.balance
     from_cash = able & rich & (noise.uniform(11) < PREPAY_CHANCE)
     once = _first_of_customer(loans, from_cash)
-    refinanced = able & ~from_cash & (noise.uniform(12) < REFINANCE_CHANCE)
+    refinanced = able & ~from_cash & (noise.uniform(12) < REFINANCE_CHANCE[loans.product])
     prepaid = np.where(once | refinanced, loans.balance, 0)
     loans.balance -= prepaid
     return prepaid, once
+
+
+def _prepay_part(loans: Loans, state: State, unpaid: Ints, prepaid: Ints, t: int, noise: LoanNoise) -> Ints:
+    """Early repayment of a part of the balance from own cash; `treatments.recast` lowers the instalments next month."""
+    able = loans.is_open & (loans.product != CARD) & (unpaid <= 0) & (loans.dues >= 3) & (loans.term - loans.dues >= 4)
+    able &= (loans.open_t < t) & ~loans.stopped & (prepaid == 0)
+    part = np.floor(PART_SHARE * loans.balance / 10_000).astype(np.int64) * 10_000
+    affordable = state.cash[loans.customer] > 2 * part
+    mask = _first_of_customer(loans, able & affordable & (part > 0) & (noise.uniform(15) < PART_CHANCE))
+    whole = by_customer(loans, prepaid, len(state.income)) > 0
+    amount = np.where(mask & ~whole[loans.customer], part, 0)
+    loans.balance -= amount
+    return amount
 
 
 def _first_of_customer(loans: Loans, mask: Bools) -> Bools:
@@ -269,7 +293,10 @@ def _recover(loans: Loans, flows: Flows, t: int, noise: LoanNoise) -> tuple[Ints
     due = lost & (age >= 1) & (age <= RECOVERY_MONTHS)
     worth = loans.collateral * CAR_DECAY ** (t - loans.open_t)
     price = np.minimum(np.rint(REPOSSESSION_PRICE * worth).astype(np.int64), loans.balance)
-    sold = np.where(lost & (age == REPOSSESSION_MONTHS) & (loans.product == AUTO), price, 0)
+    sale = REPOSSESSION_MONTHS[0] + (loans.due_day * 7 + loans.open_day) % (
+        REPOSSESSION_MONTHS[1] - REPOSSESSION_MONTHS[0]
+    )
+    sold = np.where(lost & (age == sale) & (loans.product == AUTO), price, 0)
     wish = np.minimum(np.rint(RECOVERY_SHARE * loans.balance).astype(np.int64) + 1_000, loans.balance - sold)
     chance = RECOVERY_CHANCE * np.exp(-age / RECOVERY_DECAY_MONTHS)
     pays = due & (noise.uniform(13) < chance) & (flows.budget[loans.customer] > 4 * wish) & ~loans.stopped

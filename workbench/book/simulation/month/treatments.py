@@ -20,7 +20,7 @@ from workbench.book.simulation.world import BURN_IN_MONTHS, Bools, Draw, Floats,
 CONTACT, LIMIT_CUT, RESTRUCTURING = range(len(TREATMENTS))
 FOLLOWED = np.array([RESTRUCTURING, LIMIT_CUT, RESTRUCTURING, LIMIT_CUT, CONTACT])
 """Which treatment `truth/` follows for a customer, by position: rare ones for more customers than the frequent one."""
-TREATED_SHARE = (0.5, 0.5, 0.35)
+TREATED_SHARE = (0.5, 0.5, 0.11)
 CUT_TO = 0.55
 """A cut limit, as a share of the old one; never below the balance."""
 CUT_CLEAN_MONTHS, CUT_UTILISATION = 9, 0.5
@@ -31,8 +31,8 @@ LIMIT_STEP_CENTS, MAX_LIMIT_CENTS = 10_000, 1_500_000
 HARDSHIP_CHANCE, HARDSHIP_STRESS = 0.0003, 0.03
 TAMED_MONTHS = ANGRY_MONTHS = 12
 EXTENDED_MONTHS, MAX_TERM_MONTHS = 24, 84
-HOLIDAY_CHANCE = 0.10
-"""A payment holiday of two months for a stressed customer who is not past due and asks: no distress is recorded."""
+HOLIDAY_CHANCE = 0.012
+"""Chance a month of a payment holiday for a stressed customer who is not past due: no distress is recorded."""
 HOLIDAY_MONTHS = 2
 EVERGREEN_FEE = 0.05
 """A harmful restructuring adds a fee and keeps the term: the instalment rises."""
@@ -63,6 +63,7 @@ class Treatments:
     restructured: Ints  # positions of loans
     restructuring_kind: Ints
     settled: Ints  # (m,) arrears that went into the new principal
+    rescheduled: Bools  # (m,) a new schedule begins, also after a part was prepaid
     decided: list[Decided] = field(default_factory=list)
 
 
@@ -79,7 +80,8 @@ def treat(state: State, population: Population, t: int, story: Story, draw: Draw
     asked_limit = has_card & (u[0] < REQUEST_CHANCE + REQUEST_STRESS * state.stress)
     hardship = u[1] < HARDSHIP_CHANCE + HARDSHIP_STRESS * state.stress * late
     done = Treatments(np.zeros(n, np.bool_), late, np.zeros(0, np.int64), asked_limit, hardship,
-                      np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(loans.size, np.int64))  # fmt: skip
+                      np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(loans.size, np.int64),
+                      _recast(loans, t))  # fmt: skip
 
     if story.contact != "off":
         early = late & (worst < 30)
@@ -146,7 +148,7 @@ def _restructure(
     loans, n = state.loans, len(state.income)
     if story.restructuring == "off":
         return
-    term = loans.is_open & (loans.product != CARD) & (loans.version == 1) & (loans.dues >= 3) & ~loans.stopped
+    term = loans.is_open & (loans.product != CARD) & (loans.dues >= 3) & ~loans.stopped & ~done.rescheduled
     term &= loans.term - loans.dues >= 2
     distressed = term & (loans.dpd >= 30) & (loans.dpd < 90)
     treated = _assign(
@@ -154,7 +156,7 @@ def _restructure(
     )
     extended = _first_of_customer(loans, distressed & treated[loans.customer])
     stressed = (state.stress > 0.4)[loans.customer]
-    holiday = term & (loans.dpd == 0) & (loans.arrears <= 0) & stressed & (noise.uniform(2) < HOLIDAY_CHANCE / 5)
+    holiday = term & (loans.dpd == 0) & (loans.arrears <= 0) & stressed & (noise.uniform(2) < HOLIDAY_CHANCE)
     holiday &= ~some_loan(loans, extended, n)[loans.customer]
     if story.restructuring == "harmful":
         state.angry_months = np.where(treated, ANGRY_MONTHS + 1, state.angry_months)
@@ -171,20 +173,34 @@ def _restructure(
     waits = np.where(holiday, HOLIDAY_MONTHS, 1)
     owed = loans.schedule_balance + settled + np.rint(fee).astype(np.int64)
     owed = owed + np.where(holiday, np.rint(owed * loans.rate / 12 * HOLIDAY_MONTHS), 0).astype(np.int64)
-    changed = extended | holiday
-    at = np.flatnonzero(changed)
+    at = np.flatnonzero(extended | holiday)
     loans.balance[at] += owed[at] - settled[at] - loans.schedule_balance[at]
     loans.paid_sum[at] += settled[at]
-    loans.schedule_balance[at] = owed[at]
-    loans.version[at] += 1
-    loans.first_due_t[at] = t + waits[at]
-    loans.term[at] = new_term[at]
-    loans.dues[at] = 0
-    loans.instalment[at] = annuity_instalment(owed[at], loans.rate[at], new_term[at])
-    loans.last_instalment[at] = last_instalment(owed[at], loans.rate[at], new_term[at], loans.instalment[at])
+    _reschedule(loans, at, owed[at], new_term[at], t + waits[at])
+    done.rescheduled[at] = True
     done.restructured = at
     done.restructuring_kind = np.where(extended[at], TERM_EXTENSION, PAYMENT_HOLIDAY)
     done.settled = settled
+
+
+def _recast(loans: Loans, t: int) -> Bools:
+    """Lower the instalments of loans that were repaid in part last month, from this month's due on; return which (m,)."""
+    owed = loans.balance - loans.arrears
+    found: Bools = loans.is_open & (loans.product != CARD) & (owed < loans.schedule_balance)
+    at = np.flatnonzero(found)
+    _reschedule(loans, at, owed[at], (loans.term - loans.dues)[at], np.maximum(t, loans.first_due_t[at]))
+    return found
+
+
+def _reschedule(loans: Loans, at: Ints, owed: Ints, term: Ints, first_due_t: Ints) -> None:
+    """Begin a new version of the schedules of the loans `at`, in place."""
+    loans.schedule_balance[at] = owed
+    loans.version[at] += 1
+    loans.first_due_t[at] = first_due_t
+    loans.term[at] = term
+    loans.dues[at] = 0
+    loans.instalment[at] = annuity_instalment(owed, loans.rate[at], term)
+    loans.last_instalment[at] = last_instalment(owed, loans.rate[at], term, loans.instalment[at])
 
 
 def _first_of_customer(loans: Loans, mask: Bools) -> Bools:

@@ -43,8 +43,7 @@ class LoanLog:
         """Keep what month `month.t` opened and changed."""
         opened = month.collected.opened
         self._add(loans, opened, month.t, loans.open_day[opened], OPENED)
-        restructured = month.treatments.restructured
-        agreed = restructured[loans.version[restructured] > 1]
+        agreed = np.flatnonzero(month.treatments.rescheduled)
         self._add(loans, agreed, month.t, np.full(len(agreed), AGREED_DAY), AGREED)
         changed = month.treatments.limit_changed
         self._add(loans, changed, month.t, np.full(len(changed), CHANGED_DAY), CHANGED)
@@ -98,8 +97,8 @@ class Schedules:
 
     def note(self, loans: Loans, month: Month) -> None:
         """Keep the schedules and statements of month `month.t`."""
-        opened, changed = month.collected.opened, month.treatments.restructured
-        for at in (opened[loans.product[opened] != CARD], changed[loans.version[changed] > 1]):
+        opened = month.collected.opened
+        for at in (opened[loans.product[opened] != CARD], np.flatnonzero(month.treatments.rescheduled)):
             self.agreed.append((at, loans.version[at], np.full(len(at), month.t), loans.first_due_t[at],
                                 loans.term[at], loans.instalment[at], loans.last_instalment[at]))  # fmt: skip
         cards = np.flatnonzero(month.collected.card_rows)
