@@ -196,4 +196,13 @@ GROUPS = (
          "customers whose national id another has too", HOUSE),
 )  # fmt: skip
 
-BANDS: tuple[Band, ...] = (*OUTCOMES, *MOVES, *USE, *HAPPENINGS, *CAUSES, *GROUPS)
+RANKING = (
+    Band("latent_gini", 0.65, 0.80, "", partial(values.ranked, what="latent"),
+         "Gini of the true PD at the last complete date", ISSUE),
+    Band("scorecard_gini", 0.45, 0.60, "", partial(values.ranked, what="scorecard"),
+         "Gini of a scorecard at that date, fitted on the earlier ones", ISSUE),
+    Band("without_dpd", 0.05, 0.40, "", partial(values.ranked, what="gap"),
+         "how much lower it is without any input that knows of arrears", f"{ISSUE}: clearly lower; the numbers house choice"),
+)  # fmt: skip
+
+BANDS: tuple[Band, ...] = (*OUTCOMES, *MOVES, *USE, *HAPPENINGS, *CAUSES, *GROUPS, *RANKING)
