@@ -1,7 +1,7 @@
 """The simulated lender beside its bands: every measure of tests/simulation, seed by seed.
 
 Each seed is simulated into a folder of its own, measured from the written files alone and removed again.
-Run: .venv/bin/python -m bench.lender [--seeds 20] [--customers 20000] [--months 60] [--first 7] [--only WORDS]
+Run: .venv/bin/python -m bench.lender [--seeds 20] [--customers 20000] [--months 60] [--first 7] [--only WORDS] [--ginis]
 """
 
 from __future__ import annotations
@@ -12,14 +12,21 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 
+from bench._ginis import ginis
+from bench._scratch import scratch_workspace
 from tests.simulation.bands import BANDS, Band
 from tests.simulation.estimates import Estimate
 from tests.simulation.lender import MissingTableError, open_lender
+from workbench.book.simulated import simulate_book
 from workbench.book.simulation import simulate
+from workbench.book.store import current_generation
 
 Measured = dict[str, Estimate | str]
 
@@ -31,27 +38,51 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--customers", type=int, default=20_000)
     parser.add_argument("--months", type=int, default=60)
     parser.add_argument("--only", default="", help="bands whose name fits this pattern")
+    parser.add_argument("--ginis", action="store_true", help="true PDs and scorecards too: some minutes a seed")
     options = parser.parse_args(arguments)
     bands = [band for band in BANDS if re.search(options.only, band.name)]
     found = []
     for seed in range(options.first, options.first + options.seeds):
-        with tempfile.TemporaryDirectory(prefix="workbench-lender-") as folder:
-            started = time.perf_counter()
-            simulate(Path(folder), customers=options.customers, months=options.months, seed=seed)
-            simulated = time.perf_counter()
-            found.append(measured(Path(folder), bands))
-            print(
-                f"seed {seed}: {simulated - started:.0f} s to simulate, {time.perf_counter() - simulated:.0f} s to measure",
-                flush=True,
-            )
-    print(f"\n{options.customers:,} customers x {options.months} months, seeds {options.first} to {seed}\n")
+        found.append(one_seed(seed, bands, options))
+    last = options.first + options.seeds - 1
+    print(f"\n{options.customers:,} customers x {options.months} months, seeds {options.first} to {last}\n")
     print(table(bands, found))
 
 
-def measured(folder: Path, bands: Sequence[Band]) -> Measured:
+def one_seed(seed: int, bands: Sequence[Band], options: argparse.Namespace) -> Measured:
+    """Simulate a lender, measure it and say how long both took."""
+    size = {"customers": options.customers, "months": options.months, "seed": seed}
+    clock = [time.perf_counter()]
+    with ExitStack() as ends:
+        ranked = {}
+        if options.ginis:  # a scorecard needs a book; else the files alone are enough
+            workspace = ends.enter_context(scratch_workspace())
+            simulate_book(workspace, "lender", **size)
+            folder = current_generation(workspace, "lender")[0]
+            clock.append(time.perf_counter())
+            ranked = ginis(workspace, "lender", **size)
+        else:
+            folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="workbench-lender-")))
+            simulate(folder, **size)
+            clock.append(time.perf_counter())
+        clock.append(time.perf_counter())
+        found = measured(folder, bands, ranked=ranked)
+        clock.append(time.perf_counter())
+    took = [end - start for start, end in pairwise(clock)]
+    print(
+        f"seed {seed}: {took[0]:.0f} s to simulate, {took[1]:.0f} s for the Ginis, {took[2]:.0f} s to measure",
+        flush=True,
+    )
+    return found
+
+
+def measured(folder: Path, bands: Sequence[Band], *, ranked: dict[str, Estimate]) -> Measured:
     """Return each band's estimate on the lender in `folder`, or the words of what is missing."""
     found: Measured = {}
     with open_lender(folder) as sql:
+        if ranked:
+            rows = [(name, *one) for name, one in ranked.items()]
+            sql.register("ginis", pd.DataFrame(rows, columns=["name", "value", "error"]))
         for band in bands:
             try:
                 found[band.name] = band.measure(sql)
@@ -74,20 +105,25 @@ def table(bands: Sequence[Band], found: Sequence[Measured]) -> str:
             continue
         estimates = [one for row in found if isinstance(one := row[band.name], Estimate)]
         inside = sum(band.holds(one) for one in estimates)
-        known = sorted(one.value for one in estimates if one.value == one.value)
-        if known:
-            shown = [known[0], statistics.median(known), known[-1], statistics.median(one.error for one in estimates)]
-        else:
-            shown = [float("nan")] * 4
         outside += inside < len(estimates)
         lines.append(
             f"{' ' if inside == len(estimates) else '*'} {band.name:24}"
-            + "".join(f"{band.shown(value):>{width}}" for value, width in zip(shown, (9, 9, 9, 8), strict=True))
+            + "".join(
+                f"{band.shown(value):>{width}}" for value, width in zip(spread(estimates), (9, 9, 9, 8), strict=True)
+            )
             + f" {band.unit:7}{band.shown(band.low):>6}{band.shown(band.high):>7}"
             + f"{f'{inside} of {len(estimates)}':>9}  {band.meaning}"
         )
     lines.append(f"\n{len(bands)} bands: {outside} outside for some seed (*), {missing} not measurable yet (?)")
     return "\n".join(lines)
+
+
+def spread(estimates: Sequence[Estimate]) -> tuple[float, float, float, float]:
+    """Return the least, the middle and the largest known value, and the middle standard error; NaN without one."""
+    known = sorted(one.value for one in estimates if one.value == one.value)
+    if not known:
+        return (float("nan"),) * 4
+    return known[0], statistics.median(known), known[-1], statistics.median(one.error for one in estimates)
 
 
 if __name__ == "__main__":

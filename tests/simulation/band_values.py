@@ -8,7 +8,7 @@ import pandas as pd
 
 from . import behaviour, dirt, risk, rolls, truths
 from .estimates import NAN, Estimate, mean, ratio, share
-from .lender import one
+from .lender import need, one
 
 Sql = duckdb.DuckDBPyConnection
 UNSECURED = ("personal", "card")
@@ -210,6 +210,12 @@ def bad_rate_over(sql: Sql, column: str, group: str, other: str) -> Estimate:
     return ratio(
         rows.loc[group, "bad"], rows.loc[group, "customers"], rows.loc[other, "bad"], rows.loc[other, "customers"]
     )
+
+
+def ranked(sql: Sql, what: str) -> Estimate:
+    """Return a Gini that was worked out elsewhere, from a true PD or a scorecard, and put into the table `ginis`."""
+    need(sql, "ginis")
+    return Estimate(*one(sql, f"select value, error from ginis where name = '{what}'"))
 
 
 def dirt_rate(sql: Sql, what: str) -> Estimate:

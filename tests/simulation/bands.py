@@ -41,8 +41,8 @@ class Band:
 
     def shown(self, value: float) -> str:
         """Return a value in the band's unit, without the unit's name."""
-        if math.isnan(value):
-            return "n/a"
+        if not math.isfinite(value):
+            return "n/a" if math.isnan(value) else "-"
         value = 100 * value if self.unit == "%" else value
         return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
@@ -56,7 +56,7 @@ OUTCOMES = (
          "car loans bad within 12 months", f"{AART}: 4.1-4.8 %, prime"),
     Band("bad_12m_card", 0.025, 0.06, "%", partial(values.product_bad_rate, product="card"),
          "cards bad within 12 months", "TransUnion 2017: 2.9-3.7 %; charge-offs of US banks 1.6-4.5 % a year"),
-    Band("out_of_time_bads", 400, 1_200, "bads", values.out_of_time_bads,
+    Band("out_of_time_bads", 400, math.inf, "bads", values.out_of_time_bads,
          "bads at the last two of the dates three months apart, per 20,000 customers", ISSUE),
     Band("downturn", 1.3, 2.2, "x", values.downturn,
          "new defaults a month: worst half-year over the months outside a year around it",
@@ -196,4 +196,13 @@ GROUPS = (
          "customers whose national id another has too", HOUSE),
 )  # fmt: skip
 
-BANDS: tuple[Band, ...] = (*OUTCOMES, *MOVES, *USE, *HAPPENINGS, *CAUSES, *GROUPS)
+RANKING = (
+    Band("latent_gini", 0.65, 0.80, "", partial(values.ranked, what="latent"),
+         "Gini of the true PD at the last complete date", ISSUE),
+    Band("scorecard_gini", 0.45, 0.60, "", partial(values.ranked, what="scorecard"),
+         "Gini of a scorecard at that date, fitted on the earlier ones", ISSUE),
+    Band("without_dpd", 0.05, 0.40, "", partial(values.ranked, what="gap"),
+         "how much lower it is without any input that knows of arrears", f"{ISSUE}: clearly lower; the numbers house choice"),
+)  # fmt: skip
+
+BANDS: tuple[Band, ...] = (*OUTCOMES, *MOVES, *USE, *HAPPENINGS, *CAUSES, *GROUPS, *RANKING)
