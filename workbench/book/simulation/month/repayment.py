@@ -41,7 +41,7 @@ REFINANCE_CHANCE = np.array([0.006, 0.011, 0.0])
 """A month, by product: another lender pays the whole balance."""
 PART_CHANCE, PART_SHARE = 0.006, 0.25
 """A month, for a customer whose cash covers twice such a share of the balance: the schedule is recast for it."""
-CATCH_UP_CHANCE = 0.33
+CATCH_UP_CHANCE = 0.28
 """A month, for who owes more than one instalment: to pay all of it. The others pay one instalment and stay behind."""
 PREPAY_CHANCE = 0.10
 """A month, for a customer whose cash covers the balance twice."""

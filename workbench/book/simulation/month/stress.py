@@ -10,11 +10,11 @@ from workbench.book.simulation.state import State
 from workbench.book.simulation.story import Story
 from workbench.book.simulation.world import Bools, Draw, Floats, Ints, Stream
 
-GRADUAL_HAZARD = 0.0033
+GRADUAL_HAZARD = 0.0035
 """Chance a month that gradual stress begins, for a customer of vulnerability 0 in calm times (calibrated)."""
-SUDDEN_HAZARD = 0.0040
+SUDDEN_HAZARD = 0.0050
 """The same for a shock without prior signal: alike for all customers, whatever their vulnerability (calibrated)."""
-VULNERABILITY_EFFECT = 0.70
+VULNERABILITY_EFFECT = 0.50
 SECTOR_EFFECT, REGION_EFFECT, EMPLOYER_EFFECT, ECONOMY_EFFECT = 0.6, 0.6, 0.5, 1.0
 DOWNTURN_EFFECT = 0.75
 """Added to the log hazard in the full downturn, for a sector of cycle 1."""
@@ -25,7 +25,7 @@ RELAPSE_EFFECT, RELAPSE_MONTHS = 1.5, 6
 """After an episode the log hazard is higher by `effect x exp(-a / months)`, a in months since it ended."""
 LAID_OFF_SHARE = 0.45
 """Staff who lose their income when an employer closes."""
-RECOVERY_HAZARD = 0.14
+RECOVERY_HAZARD = 0.17
 DRIFT_VULNERABILITY = 0.1
 """The effect of vulnerability after a drift of the concept: who is hit has less to do with who was hit before."""
 
