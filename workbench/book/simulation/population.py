@@ -33,9 +33,9 @@ OCCUPATION_VOLATILITY = np.array([0.02, 0.06, 0.08, 0.05, 0.12, 0.08, 0.30, 0.01
 SELF_EMPLOYED, RETIRED = 6, 7
 
 GENDER = ("female", "male")
-GENDER_VULNERABILITY = np.array([-0.10, 0.10])
+GENDER_VULNERABILITY = np.array([-0.15, 0.15])
 """The known true difference in risk between men and women, at the same occupation and age."""
-AGE_VULNERABILITY = -0.25
+AGE_VULNERABILITY = -0.40
 """For 14 years more, from 21 to 63: the known true difference between ages."""
 MARITAL = ("single", "married", "divorced", "widowed")
 REGION = ("north", "northeast", "east", "southeast", "south", "southwest", "west", "capital")
@@ -179,7 +179,7 @@ def draw_population(block: Block, calendar: Calendar, story: Story, draw: Draw) 
         fun_share=np.clip(0.24 + 0.05 * rng.standard_normal(n), 0.08, 0.4),
         impulse=np.clip(rng.beta(1.5, 3.5, n) + 0.05 * vulnerability, 0, 0.9),
         buffer_target=np.clip(buffer_target, 0.05, 10),
-        forgetful=rng.beta(1.0, 45.0, n),
+        forgetful=rng.beta(1.0, 27.0, n),
         appetite=np.exp(0.5 * rng.standard_normal(n) - 0.125),
         likes_cards=likes_cards,
         borrows_elsewhere=rng.random(n) < 0.4,

@@ -109,6 +109,7 @@ class State:
     stress_speed: Floats
     recovering: Bools
     calm_months: Ints  # since the latest episode of stress ended
+    scar_months: Ints  # since a loan was very late
     strain_months: Ints  # since a loan was last taken: new duties wear off slowly
     other_due: Ints  # a month, to other lenders
     other_months: Ints  # still to pay there
@@ -153,6 +154,7 @@ def first_state(population: Population, draw: Draw) -> State:
         stress_speed=np.zeros(n),
         recovering=nobody.copy(),
         calm_months=np.full(n, 999),
+        scar_months=np.full(n, 999),
         strain_months=np.full(n, 999),
         other_due=zeros.copy(),
         other_months=zeros.copy(),

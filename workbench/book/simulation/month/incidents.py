@@ -12,7 +12,7 @@ from workbench.book.simulation.world import Bools, Draw, Floats, Ints, Stream, c
 
 # Chances a customer-month, all house choices: harmful ones are rare, look-alikes more than ten times as frequent.
 TAKEOVER, BIG_DEBIT = 0.0004, 0.0008
-BONUS, TRAVEL, PURCHASE, NEW_PHONE, HOUSE = 0.018, 0.045, 0.018, 0.018, 0.0015
+BONUS, TRAVEL, PURCHASE, NEW_PHONE, HOUSE = 0.020, 0.048, 0.022, 0.018, 0.0015
 REFUND_SHARE = 0.6
 """Take-overs whose loss the bank gives back in the next month."""
 TAKEOVER_LIMIT_EUR = 4_000.0

@@ -41,8 +41,9 @@ REFINANCE_CHANCE = np.array([0.006, 0.011, 0.0])
 """A month, by product: another lender pays the whole balance."""
 PART_CHANCE, PART_SHARE = 0.006, 0.25
 """A month, for a customer whose cash covers twice such a share of the balance: the schedule is recast for it."""
-CATCH_UP_CHANCE = 0.28
-"""A month, for who owes more than one instalment: to pay all of it. The others pay one instalment and stay behind."""
+CATCH_UP_CHANCE, CATCH_UP_DEEP = 0.36, 0.16
+"""A month, for who owes more than one instalment, and for who owes more than two: to pay all of it. The others pay one
+instalment and stay behind."""
 PREPAY_CHANCE = 0.10
 """A month, for a customer whose cash covers the balance twice."""
 RECOVERY_CHANCE, RECOVERY_SHARE, RECOVERY_MONTHS, RECOVERY_DECAY_MONTHS = 0.22, 0.06, 36, 30
@@ -63,7 +64,7 @@ ROUND_TO_CENTS, DOUBLE_CHANCE = 1_000, 0.0015
 """Some round their payments up; a few pay an instalment twice."""
 ANNOYED_SKIPS = 0.25
 """Chance that a customer who was called does not pay this month, where calls are harmful."""
-STOP_UNDER_WATER, STOP_INDEBTED, STOP_ANGRY, RESUME_CHANCE = 0.04, 0.03, 0.02, 0.08
+STOP_UNDER_WATER, STOP_INDEBTED, STOP_ANGRY, RESUME_CHANCE = 0.025, 0.035, 0.02, 0.08
 """Chances a month that a ruthless customer stops paying a car that is worth less than the loan, or a loan where all
 debts exceed four incomes; that an angered customer does; and that one who stopped goes on paying."""
 INDEBTED_INCOMES = 4
@@ -93,7 +94,8 @@ def step_loans(
     due = _fall_due(loans, t)
     arrears = np.where(loans.is_open, np.maximum(loans.arrears, 0), 0)
     owed = np.where(loans.stopped, 0, arrears)
-    behind = (arrears > due) & (noise.uniform(14) > CATCH_UP_CHANCE)
+    catches_up = noise.uniform(14) < np.where(arrears > 2.2 * due, CATCH_UP_DEEP, CATCH_UP_CHANCE)
+    behind = (arrears > due) & ~catches_up
     last = (loans.product != CARD) & (loans.dues == loans.term)
     owed = np.where(behind & ~last, np.minimum(owed, np.maximum(due, 0)), owed)
 

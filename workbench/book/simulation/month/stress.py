@@ -10,19 +10,21 @@ from workbench.book.simulation.state import State
 from workbench.book.simulation.story import Story
 from workbench.book.simulation.world import Bools, Draw, Floats, Ints, Stream
 
-GRADUAL_HAZARD = 0.0035
+GRADUAL_HAZARD = 0.0033
 """Chance a month that gradual stress begins, for a customer of vulnerability 0 in calm times (calibrated)."""
 SUDDEN_HAZARD = 0.0050
 """The same for a shock without prior signal: alike for all customers, whatever their vulnerability (calibrated)."""
 VULNERABILITY_EFFECT = 0.50
 SECTOR_EFFECT, REGION_EFFECT, EMPLOYER_EFFECT, ECONOMY_EFFECT = 0.6, 0.6, 0.5, 1.0
-DOWNTURN_EFFECT = 0.75
+DOWNTURN_EFFECT = 0.65
 """Added to the log hazard in the full downturn, for a sector of cycle 1."""
 STRAIN_EFFECT, STRAIN_PEAK_MONTHS = 1.3, 9
 """A new loan pays for a change of life (a home, a car, a child) and ties the budget: the log hazard rises by
 `effect x (a / peak) exp(1 - a / peak)`, a in months. Seasoning curves peak in the second year (see docs/simulation.md)."""
-RELAPSE_EFFECT, RELAPSE_MONTHS = 1.5, 6
+RELAPSE_EFFECT, RELAPSE_MONTHS = 1.0, 6
 """After an episode the log hazard is higher by `effect x exp(-a / months)`, a in months since it ended."""
+SCAR_EFFECT, SCAR_MONTHS, SCAR_DPD = 3.3, 9, 60
+"""The same after a loan was so many days past due: savings are gone, and who was that late often is again."""
 LAID_OFF_SHARE = 0.45
 """Staff who lose their income when an employer closes."""
 RECOVERY_HAZARD = 0.17
@@ -66,6 +68,7 @@ def step_stress(
     _begin(state, gradual, np.where(by_income, GRADUAL_INCOME, GRADUAL_EXPENSE), 0.3 + 0.7 * u[4], 0.1 + 0.3 * u[5])
     _begin(state, sudden, np.where(by_income, SUDDEN_INCOME, SUDDEN_EXPENSE), 0.6 + 0.4 * u[4], np.ones(n))
     state.strain_months += 1
+    state.scar_months = np.where(state.worst_dpd() >= SCAR_DPD, 0, state.scar_months + 1)
     state.calm_months = np.where(ended, 0, state.calm_months + 1)
     return began, ended
 
@@ -85,6 +88,7 @@ def _log_hazard(state: State, population: Population, economy: Economy, t: int, 
         + ECONOMY_EFFECT * economy.economy[t]
         + DOWNTURN_EFFECT * economy.downturn[t] * OCCUPATION_CYCLE[sector]
         + RELAPSE_EFFECT * np.exp(-state.calm_months / RELAPSE_MONTHS)
+        + SCAR_EFFECT * np.exp(-state.scar_months / SCAR_MONTHS)
         + STRAIN_EFFECT * age * np.exp(1 - age)
     )
     return found
