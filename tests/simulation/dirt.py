@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import duckdb
 import pandas as pd
 
 from .lender import KEYS, has, one
 
 
+@cache
 def dirt(sql: duckdb.DuckDBPyConnection) -> dict[str, float]:
     """Return shares: customers without income at first, with several versions, sharing a national id; late transactions."""
     missing, versions = one(
