@@ -105,7 +105,9 @@ def test_a_member_that_one_of_several_json_files_lacks_is_told(desk: Desk) -> No
 
 def test_json_lines_need_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "people.jsonl"
-    path.write_text("".join(f'{{"no": "C{n}", "place": {{"home": {n}, "note": "{"x" * 60}"}}}}\n' for n in range(150_000)))
+    path.write_text(
+        "".join(f'{{"no": "C{n}", "place": {{"home": {n}, "note": "{"x" * 60}"}}}}\n' for n in range(150_000))
+    )
     with duckdb.connect(config={"memory_limit": "100MB", "threads": 1, "temp_directory": ""}) as connection:
         opened = Opened("people", lines=150_000)
         open_json_lines(connection, opened, [path])
