@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from workbench.book.sources.error_words import first_line
+from workbench.book.sources.json_lines import open_json_lines
+from workbench.book.sources.opened import Opened
 from workbench.core.errors import BookError, ParameterError
 from workbench.core.workspace import Workspace
 
@@ -99,6 +101,18 @@ def test_a_member_that_one_of_several_json_files_lacks_is_told(desk: Desk) -> No
 
 
 # --- Parquet and Excel -------------------------------------------------------------------------------------------------
+
+
+def test_json_lines_need_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "people.jsonl"
+    path.write_text(
+        "".join(f'{{"no": "C{n}", "place": {{"home": {n}, "note": "{"x" * 60}"}}}}\n' for n in range(150_000))
+    )
+    with duckdb.connect(config={"memory_limit": "100MB", "threads": 1, "temp_directory": ""}) as connection:
+        opened = Opened("people", lines=150_000)
+        open_json_lines(connection, opened, [path])
+        assert connection.execute("SELECT count(DISTINCT place.home) FROM people").fetchall() == [(150_000,)]
+    assert json.loads(opened.structure) == {"no": "VARCHAR", "place": {"home": "UBIGINT", "note": "VARCHAR"}}
 
 
 def test_a_column_that_one_of_several_parquet_files_lacks_is_told(desk: Desk) -> None:

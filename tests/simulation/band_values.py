@@ -6,6 +6,8 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from workbench.book.simulation.story import LOOSE_MONTHS
+
 from . import behaviour, dirt, risk, rolls, truths
 from .estimates import NAN, Estimate, mean, ratio, share
 from .lender import need, one
@@ -13,6 +15,8 @@ from .lender import need, one
 Sql = duckdb.DuckDBPyConnection
 UNSECURED = ("personal", "card")
 RESAMPLES = 200
+LAG_MONTHS = 4
+"""From stress to 90 days past due: three months and the one in which it begins."""
 
 
 def bad_rate(sql: Sql) -> Estimate:
@@ -29,26 +33,35 @@ def product_bad_rate(sql: Sql, product: str) -> Estimate:
 
 
 def downturn(sql: Sql) -> Estimate:
-    """Return the rate of new defaults in the worst six months on end over that of all months outside a year around them."""
-    months = risk.new_defaults(sql)
-    window = months[["defaults", "loans"]].rolling(6).sum()
-    if window["loans"].notna().sum() == 0:
-        return Estimate(NAN, NAN)
-    worst = int(np.nanargmax((window["defaults"] / window["loans"]).to_numpy()))
-    calm = months.drop(index=range(max(worst - 11, 0), min(worst + 7, len(months))))
-    top = window.loc[worst]
-    return ratio(top["defaults"], top["loans"], calm["defaults"].sum(), calm["loans"].sum())
+    """Return the rate of new defaults in the downturn over that in calm months.
+
+    A month is one of the downturn where that was at least half as deep as it can be `LAG_MONTHS` before, and a calm one
+    where there was none in the 12 months up to it.
+    """
+    need(sql, "truth_economy")
+    depth = sql.execute("select month_end, value from truth_economy where kind = 'downturn' order by 1").df()
+    months = risk.new_defaults(sql).merge(depth, on="month_end").sort_values("month_end")
+    deep = months["value"].shift(LAG_MONTHS, fill_value=0) >= 0.5
+    calm = months["value"].rolling(13, min_periods=1).max() == 0
+    inside, outside = months[deep], months[calm]
+    return ratio(inside["defaults"].sum(), inside["loans"].sum(), outside["defaults"].sum(), outside["loans"].sum())
 
 
-def loosest_vintage(sql: Sql) -> Estimate:
-    """Return the share bad within 12 months on book of the worst quarter of opening over that of the others."""
-    table = risk.vintages(sql, upto=12)
-    table = table[table["age_months"] == 12].assign(bad=lambda rows: rows["bad_rate"] * rows["loans"])
-    if len(table) < 3:
-        return Estimate(NAN, NAN)
-    worst = table["bad_rate"].idxmax()
-    rest = table.drop(index=worst)
-    return ratio(table.loc[worst, "bad"], table.loc[worst, "loans"], rest["bad"].sum(), rest["loans"].sum())
+def loose_vintage(sql: Sql) -> Estimate:
+    """Return the share bad within 12 months on book of the loans of the loose months over that of as many on either side."""
+    first, last = LOOSE_MONTHS
+    around = last - first + 1
+    table = sql.execute(
+        f"""with opened as (
+                select opened_m - (select first_m from span) + 1 as month, coalesce(bool_or(bad), false) as bad
+                from loan join loan_month using (loan_id)
+                where m <= opened_m + 12 and opened_m + 12 <= (select last_m from span)
+                group by loan_id, opened_m)
+            select month between {first} and {last} as loose, count(*) as loans, count(*) filter (bad) as bad from opened
+            where month between {first - around} and {last + around} group by all"""
+    ).df()
+    rows = table.set_index("loose").reindex([True, False]).fillna(0)
+    return ratio(rows.loc[True, "bad"], rows.loc[True, "loans"], rows.loc[False, "bad"], rows.loc[False, "loans"])
 
 
 def peak(sql: Sql) -> Estimate:
@@ -204,7 +217,7 @@ def out_of_time_bads(sql: Sql) -> Estimate:
 
 def bad_rate_over(sql: Sql, column: str, group: str, other: str) -> Estimate:
     """Return the bad rate of one group of customers over that of another."""
-    table = truths.bad_rate_by(sql, column).set_index(column)
+    table = truths.bad_rate_by(sql, column).set_index("group")
     table.index = table.index.astype(str)
     rows = table.reindex([group, other]).fillna(0)
     return ratio(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import duckdb
 import pandas as pd
 
@@ -13,6 +15,7 @@ TRANSACTOR_MONTHS, CARD_MONTHS = 10, 12
 """A transactor pays in full in at least so many (of those with a balance, in proportion) of the last 12 months."""
 
 
+@cache
 def prepayment(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Return by product and month on book: open term loans, those repaid whole before their time, and those still open.
 
@@ -68,6 +71,7 @@ def utilisation_by_month(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     ).df()
 
 
+@cache
 def card_types(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Return by December or last month end: cards open for 12 months, and the shares of three kinds, by how they were paid.
 
@@ -123,6 +127,7 @@ def several_loans(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     ).df()
 
 
+@cache
 def limit_changes(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Return by month the open cards, those whose limit rose, and those whose limit was cut since the month before."""
     return sql.execute(
@@ -150,6 +155,7 @@ def mix(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     ).df()
 
 
+@cache
 def happenings(sql: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, float]]:
     """Return counts in the written months, each with its share of what it is a part of.
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import duckdb
 import pandas as pd
 
 from .lender import KEYS, has, one
 
 
+@cache
 def dirt(sql: duckdb.DuckDBPyConnection) -> dict[str, float]:
     """Return shares: customers without income at first, with several versions, sharing a national id; late transactions."""
     missing, versions = one(
@@ -23,9 +26,12 @@ def dirt(sql: duckdb.DuckDBPyConnection) -> dict[str, float]:
     )[0]
     found = {"missing_income": missing, "customers_with_versions": versions, "shared_national_id": doubled}
     if has(sql, "transactions"):
-        found["late_transactions"] = one(sql, "select avg((known_at::date > booked_at::date)::int) from transactions")[
-            0
-        ]
+        found["late_transactions"] = one(
+            sql,
+            """select avg((first_known::date > booked_at::date)::int) from (
+                select any_value(booked_at) as booked_at, min(known_at) as first_known from transactions
+                group by transaction_id)""",
+        )[0]
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ PEAK_UP_TO, PEAK_AT_RISK = 48, 0.05
 """A peak is looked for up to this month on book, where at least this share of the largest risk set is left."""
 
 
+@cache
 def bad_rates(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Return by cohort (month end): customers active and not already bad with a complete window, and those gone bad.
 
@@ -25,6 +28,7 @@ def bad_rates(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     ).df()
 
 
+@cache
 def bad_rates_by_product(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Return by product and cohort: active loans below 90 days, and those bad within 12 months themselves."""
     return sql.execute(
@@ -74,6 +78,7 @@ def vintages(sql: duckdb.DuckDBPyConnection, *, upto: int = 24) -> pd.DataFrame:
     ).df()
 
 
+@cache
 def hazard(sql: duckdb.DuckDBPyConnection, *, product: str = "") -> pd.DataFrame:
     """Return by month on book: open loans never bad before, those gone bad in the month, the hazard and it smoothed.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import duckdb
 import pandas as pd
 
@@ -11,6 +13,7 @@ MOVES = """(select *, lead(bucket) over (partition by loan_id order by m) as nex
            where written and status = 'open' and next_bucket is not null"""
 
 
+@cache
 def roll_matrix(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Return the share of open loans of each bucket (rows) that are in each state a month later (columns)."""
     moves = sql.execute(f"select bucket, next_bucket, count(*) as loans from {MOVES} group by all").df()
@@ -19,6 +22,7 @@ def roll_matrix(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     return counts.div(counts.sum(axis=1), axis=0)
 
 
+@cache
 def roll_sizes(sql: duckdb.DuckDBPyConnection) -> pd.Series:
     """Return the loan-months of each bucket from which `roll_matrix` counts."""
     sizes = sql.execute(f"select bucket, count(*) as loans from {MOVES} group by all").df()
@@ -42,6 +46,7 @@ def cures(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     return pd.DataFrame({"loans": roll_sizes(sql), "cured": matrix["0"] + matrix["closed"]}).drop("0")
 
 
+@cache
 def default_outcomes(sql: duckdb.DuckDBPyConnection) -> dict[str, float]:
     """Return what came of the loans that reached 90 days, within 12 months: shares cured, written off, and the rest."""
     count, cured, lost = one(

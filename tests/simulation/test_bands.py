@@ -16,7 +16,7 @@ from .bands import BANDS, RANKING, Band
 from .estimates import NAN, Estimate
 from .lender import open_lender
 
-CUSTOMERS, MONTHS, SEEDS, ERRORS = 3_000, 36, (101, 102), 2
+CUSTOMERS, MONTHS, SEEDS, ERRORS = 3_000, 60, (101, 102), 2
 SHORT = [band for band in BANDS if band not in RANKING]  # a scorecard takes minutes: bench/lender.py --ginis
 
 pytestmark = pytest.mark.xdist_group("bands")  # one worker simulates

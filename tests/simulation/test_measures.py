@@ -9,6 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from workbench.book.simulation.story import LOOSE_MONTHS
+
 from . import band_values as values
 from . import behaviour, dirt, risk, rolls, truths
 from .hand_made import card, day_of, end_of, noon, payment, person, term_loan, write
@@ -105,6 +107,33 @@ def test_again_after_a_cure(sql: duckdb.DuckDBPyConnection) -> None:
     assert rolls.after_cure(sql, from_dpd=30, to_dpd=30) == (2, 0.5)
     assert rolls.after_cure(sql, from_dpd=30, to_dpd=90) == (2, 0.0)
     assert rolls.after_cure(sql, from_dpd=90, to_dpd=60) == (1, 1.0)
+
+
+def test_the_downturn_against_calm_months(tmp_path: Path) -> None:
+    economy = [
+        {"month_end": end_of(month), "kind": "downturn", "name": "downturn", "value": float(month == 1)}
+        for month in range(26)
+    ]
+    with open_lender(write(tmp_path, *LOANS, truth={"economy": economy})) as sql:
+        # four months after month 1: 2 of 5 loans; calm from month 14 on: 1 of 4 x 4, 3 + 3 (E is bad), 6 x 4 loan-months
+        assert values.downturn(sql).value == pytest.approx((2 / 5) / (1 / 46))
+
+
+LOOSE = (
+    term_loan("A", "1", "o" + "0" * 39),
+    term_loan("B", "2", "o" + "0123" + "4" * 20, first=LOOSE_MONTHS[0] - 1),
+    term_loan("C", "3", "o" + "0" * 20, first=LOOSE_MONTHS[1] - 1),
+    term_loan("D", "4", "o" + "0" * 20, first=LOOSE_MONTHS[0] - 2),
+    term_loan("E", "5", "o" + "01234" + "0" * 10, first=LOOSE_MONTHS[1]),
+    term_loan("F", "6", "o" + "0" * 12 + "1234" + "0" * 4, first=LOOSE_MONTHS[0] - 7),
+    term_loan("G", "7", "o" + "01234" + "0" * 10, first=LOOSE_MONTHS[0] - 8),
+)
+
+
+@lender(*LOOSE)
+def test_the_loose_vintage_against_those_around(sql: duckdb.DuckDBPyConnection) -> None:
+    # B and C are loose, B bad; D, E and F around, E bad within 12 months; A and G too early
+    assert values.loose_vintage(sql).value == pytest.approx((1 / 2) / (1 / 3))
 
 
 RESTRUCTURED = {
@@ -273,7 +302,8 @@ TRUTH = {
     ],
     "incidents": [
         {"incident_id": str(number), "customer_id": customer, "kind": kind, "start": day_of(month, 5), "end": None,
-         "harmful": harmful, "visible": True, "amount": amount, "defaulted_12m": bad}
+         "harmful": harmful, "visible": True, "amount": amount, "monthly_income": 1_000.0 * int(customer),
+         "defaulted_12m": bad}
         for number, (customer, kind, month, harmful, amount, bad) in enumerate((
             ("1", "takeover", 1, True, 1_000.0, False), ("2", "takeover", 2, True, 3_000.0, True),
             ("1", "takeover", 24, True, 2_000.0, False), ("1", "bonus", 2, False, 2_000.0, False),
@@ -339,6 +369,7 @@ def test_incidents_and_lookalikes(known: duckdb.DuckDBPyConnection) -> None:
     assert truths.lookalikes(known).value == pytest.approx(4 / 3)
     # sizes in months of income: harmful 1, 1.5, 2 (middle 80 %: 1.1 to 1.9); benign 2, 0.5, 4, 1
     assert truths.overlap(known).value == 0
+    assert truths.overlap(known, of_harmful=True).value == 1  # the middle of the benign: 0.65 to 3.4
     # the take-over in month 24 has no 12 months after it
     assert truths.harmless_harm(known).value == pytest.approx(1 / 2)
 
@@ -375,12 +406,12 @@ def test_groups(tmp_path: Path) -> None:
             (4, "female", "public", 1950), (5, "male", "public", 1980))
     ]  # fmt: skip
     with open_lender(write(tmp_path, *LOANS, {"customers": people})) as sql:
-        table = truths.bad_rate_by(sql, "gender").set_index("gender")
+        table = truths.bad_rate_by(sql, "gender").set_index("group")
         # cohorts February 2024 and 2023: women are 1 twice and 4 once (bad); men 2, 3, 5 (2 and 3 bad), then 2 and 5
         assert table.loc["female", ["customers", "bad"]].tolist() == [3, 1]
         assert table.loc["male", ["customers", "bad"]].tolist() == [5, 2]
         assert values.bad_rate_over(sql, "gender", "male", "female").value == pytest.approx((2 / 5) / (1 / 3))
-        ages = truths.bad_rate_by(sql, "age_band").set_index("age_band")["customers"].to_dict()
+        ages = truths.bad_rate_by(sql, "age_band").set_index("group")["customers"].to_dict()
         assert ages == {0: 2, 1: 2, 2: 2, 3: 1, 4: 1}  # 25, 35, 45, 55 and 75 years old in 2025
         # all men but one drive, no woman does: chi2 = 5 * (2 * 2 - 0 * 1)^2 / (2 * 3 * 2 * 3)
         assert truths.proxy(sql).value == pytest.approx((5 * 16 / 36 / 5) ** 0.5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import duckdb
 import pandas as pd
 
@@ -76,9 +78,7 @@ def recovered_episodes(sql: duckdb.DuckDBPyConnection) -> Estimate:
     return share(float((table["recovered"] * table["episodes"]).sum()), float(table["episodes"].sum()))
 
 
-INCIDENTS = """(select i.*, i.amount / (c.monthly_income)::double as size from truth_incidents i
-    left join (select customer_id, arg_max(monthly_income, known_at) as monthly_income from customers
-               where monthly_income > 0 group by all) c using (customer_id))"""
+INCIDENTS = "(select *, amount / nullif(monthly_income, 0) as size from truth_incidents)"
 
 
 def incidents(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
@@ -92,8 +92,9 @@ def incidents(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     ).df()
 
 
+@cache
 def incident_sizes(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Return every incident with a size: kind, harmful, size in months of declared income."""
+    """Return every incident with a size: kind, harmful, size in months of income."""
     need(sql, "truth_incidents.amount")
     return sql.execute(f"select kind, harmful, size from {INCIDENTS} where size > 0 order by all").df()
 
@@ -105,12 +106,14 @@ def lookalikes(sql: duckdb.DuckDBPyConnection) -> Estimate:
     return ratio(benign, 1, harmful, 1)
 
 
-def overlap(sql: duckdb.DuckDBPyConnection) -> Estimate:
-    """Return the share of benign look-alikes whose size lies between the 10th and 90th percentile of the harmful ones'."""
+def overlap(sql: duckdb.DuckDBPyConnection, *, of_harmful: bool = False) -> Estimate:
+    """Return the share of benign look-alikes whose size lies between the 10th and 90th percentile of the harmful ones'.
+
+    `of_harmful` turns it round: the share of the harmful whose size lies between those percentiles of the benign ones'.
+    """
     sizes = incident_sizes(sql)
-    harmful, benign = sizes.loc[sizes["harmful"], "size"], sizes.loc[~sizes["harmful"], "size"]
-    low, high = harmful.quantile(0.1), harmful.quantile(0.9)
-    return share(float(benign.between(low, high).sum()), len(benign))
+    asked, others = sizes.loc[sizes["harmful"] == of_harmful, "size"], sizes.loc[sizes["harmful"] != of_harmful, "size"]
+    return share(float(asked.between(others.quantile(0.1), others.quantile(0.9)).sum()), len(asked))
 
 
 def harmless_harm(sql: duckdb.DuckDBPyConnection) -> Estimate:
@@ -211,20 +214,20 @@ def effect_of(sql: duckdb.DuckDBPyConnection, kind: str) -> Estimate:
     return mean(effect)
 
 
-PEOPLE = f"""(select *, {" + ".join(f"(age >= {limit})::int" for limit in AGE_BANDS)} as age_band
-    from (select customer_id, gender, occupation, date_diff('year', birth_date, last_day) as age from now_customers, span))"""
+AGE_BAND = " + ".join(f"(date_diff('year', birth_date, month_end) >= {limit})::int" for limit in AGE_BANDS)
 
 
 def bad_rate_by(sql: duckdb.DuckDBPyConnection, column: str) -> pd.DataFrame:
     """Return the 12-month bad rate by a column of customers: of cohorts 12 months apart, counted back from the last.
 
-    `age_band` is the number of the limits in `AGE_BANDS` that the age at the end of the book reaches.
+    `age_band` is the number of the limits in `AGE_BANDS` that the age reaches (calendar years less the year of birth).
     """
     return sql.execute(
-        f"""select {column}, count(*) as customers, count(*) filter (bad_12m) as bad, avg(bad_12m::int) as bad_rate
-            from customer_month join {PEOPLE} using (customer_id)
+        f"""select {AGE_BAND if column == "age_band" else column} as "group", count(*) as customers,
+                count(*) filter (bad_12m) as bad, avg(bad_12m::int) as bad_rate
+            from customer_month join now_customers using (customer_id)
             where active and not already_bad and complete and ((select last_m from span) - m) % 12 = 0
-                and {column} is not null group by all order by all"""
+                and "group" is not null group by all order by all"""
     ).df()
 
 
@@ -234,7 +237,7 @@ def proxy(sql: duckdb.DuckDBPyConnection, column: str = "occupation", protected:
     Its standard error is that of a V near 0, `1 / sqrt(n)`.
     """
     counts = sql.execute(
-        f"""select {column} as x, {protected} as y, count(*) as n from {PEOPLE}
+        f"""select {column} as x, {protected} as y, count(*) as n from now_customers
             where x is not null and y is not null group by all"""
     ).df()
     table = counts.pivot_table(index="x", columns="y", values="n", fill_value=0).to_numpy(float)

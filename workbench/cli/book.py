@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ from workbench.book.simulated import simulate_book
 from workbench.book.store import BookManifest, current_generation, list_books
 from workbench.cli.attach import attach
 from workbench.cli.console import EXIT_INPUT, print_json, print_table, steps
+from workbench.cli.delivery import delivery_options, simulate_delivery
 from workbench.cli.export import export
 from workbench.cli.lender import described, lender_options
 from workbench.cli.revert import revert
@@ -36,6 +38,7 @@ def book() -> None:
 @book.command()
 @click.argument("name")
 @lender_options
+@delivery_options
 @click.option("--json", "as_json", is_flag=True, help="Print the book's manifest for a program.")
 @click.pass_obj
 def simulate(
@@ -46,6 +49,8 @@ def simulate(
     seed: int,
     start: str,
     switches: tuple[str, ...],
+    as_delivery: Path | None,
+    url: str | None,
     as_json: bool,
 ) -> None:
     """Simulate a lender and keep it as the book NAME.
@@ -53,6 +58,10 @@ def simulate(
     Example: workbench book simulate calm --customers 5000 --months 36 --switch none
     """
     lender = described(start, switches)
+    if as_delivery is not None or url is not None:
+        size = {"customers": customers, "months": months, "seed": seed}
+        simulate_delivery(workspace(), name, as_delivery, url, lender=size | lender, as_json=as_json)
+        return
     with steps() as running:
         tell = running.step(f"simulate {customers:,} customers, {months} months")
         manifest = simulate_book(

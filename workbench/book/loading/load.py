@@ -328,7 +328,8 @@ class _Load:
 def _code_hash() -> str:
     """Return the hash of the code that makes a book, so that new code reads an old delivery anew."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.parent.rglob("*.py")):
-        if path.parent.name != "simulation":
+    book = Path(__file__).parent.parent
+    for path in sorted(book.rglob("*.py")):
+        if not path.is_relative_to(book / "simulation"):
             digest.update(path.read_bytes())
     return digest.hexdigest()

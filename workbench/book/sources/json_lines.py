@@ -77,9 +77,10 @@ def _open(
         opened.lines -= blank
     line = f"CASE WHEN {good} THEN line END" if bad else "line"  # a filter may be evaluated after what it guards
     each, sets = (delivered, "GROUPING SETS ((), (file))") if len(paths) > 1 else ("NULL", "file")
-    found = connection.execute(
-        f"SELECT file, json_group_structure(line::JSON)::VARCHAR FROM (SELECT {each} AS file, {line} AS line FROM {lines} "
-        f"WHERE {good}) GROUP BY {sets}"
+    found = connection.execute(  # one line for each way in which lines are built: all together, DuckDB holds them in memory
+        f"SELECT file, (json_structure(to_json(list(line::JSON ORDER BY line))) -> 0)::VARCHAR FROM (SELECT file, min(line) "
+        f"AS line FROM (SELECT {each} AS file, {line} AS line FROM {lines} WHERE {good}) "
+        f"GROUP BY file, json_structure(line::JSON)) GROUP BY {sets}"
     ).fetchall()
     whole = next((structure for file, structure in found if file is None), None)
     if whole is None and not known:
