@@ -93,11 +93,11 @@ class Desk:
             self.planted.append(Planted(feed.file, feed.table, "cut_line", 1, "line", told))
 
     def codes(self, table: str, column: str, known: Mapping[str, str]) -> dict[str, str]:
-        """Return a code for each word of a column: the `known` one, else numbers in the order of the words."""
+        """Return a code for each word of a column: the `known` one, else numbers in the order of the words; never none."""
         found = self.connection.execute(
             f"SELECT DISTINCT {quoted(column)} FROM {self.relation(table)} WHERE {quoted(column)} IS NOT NULL ORDER BY 1"
         ).fetchall()
-        return {word: known.get(word, str(number)) for number, (word,) in enumerate(found, 1)}
+        return {word: known.get(word, str(number)) for number, (word,) in enumerate(found, 1)} or {"unknown": "0"}
 
 
 def yaml_codes(name: str, codes: Mapping[str, str]) -> str:
