@@ -153,7 +153,7 @@ def draw_population(block: Block, calendar: Calendar, story: Story, draw: Draw) 
         - 0.07 * (gender == 0)
         + 0.30 * rng.standard_normal(n)
     )
-    buffer_target = np.exp(-0.1 - 0.30 * vulnerability + 0.75 * rng.standard_normal(n))
+    buffer_target = np.exp(0.0 - 0.20 * vulnerability + 0.55 * rng.standard_normal(n))
     fraudster = (rng.random(n) < FRAUD_SHARE) & (since_t >= BURN_IN_MONTHS)
     hidden = (rng.random(n) < HIDDEN_ACCOUNT_SHARE) | fraudster
     likes_cards = np.exp(0.4 * rng.standard_normal(n) - 0.08) * np.where(shifted, 2.0, 1.0)

@@ -10,11 +10,11 @@ from workbench.book.simulation.state import State
 from workbench.book.simulation.story import Story
 from workbench.book.simulation.world import Bools, Draw, Floats, Ints, Stream
 
-GRADUAL_HAZARD = 0.0033
+GRADUAL_HAZARD = 0.0031
 """Chance a month that gradual stress begins, for a customer of vulnerability 0 in calm times (calibrated)."""
-SUDDEN_HAZARD = 0.0050
+SUDDEN_HAZARD = 0.0052
 """The same for a shock without prior signal: alike for all customers, whatever their vulnerability (calibrated)."""
-VULNERABILITY_EFFECT = 0.50
+VULNERABILITY_EFFECT = 0.42
 SECTOR_EFFECT, REGION_EFFECT, EMPLOYER_EFFECT, ECONOMY_EFFECT = 0.6, 0.6, 0.5, 1.0
 DOWNTURN_EFFECT = 0.65
 """Added to the log hazard in the full downturn, for a sector of cycle 1."""
@@ -23,11 +23,11 @@ STRAIN_EFFECT, STRAIN_PEAK_MONTHS = 1.3, 9
 `effect x (a / peak) exp(1 - a / peak)`, a in months. Seasoning curves peak in the second year (see docs/simulation.md)."""
 RELAPSE_EFFECT, RELAPSE_MONTHS = 1.0, 6
 """After an episode the log hazard is higher by `effect x exp(-a / months)`, a in months since it ended."""
-SCAR_EFFECT, SCAR_MONTHS, SCAR_DPD = 3.3, 9, 60
+SCAR_EFFECT, SCAR_MONTHS, SCAR_DPD = 2.2, 9, 60
 """The same after a loan was so many days past due: savings are gone, and who was that late often is again."""
 LAID_OFF_SHARE = 0.45
 """Staff who lose their income when an employer closes."""
-RECOVERY_HAZARD = 0.17
+RECOVERY_HAZARD = 0.19
 DRIFT_VULNERABILITY = 0.1
 """The effect of vulnerability after a drift of the concept: who is hit has less to do with who was hit before."""
 
