@@ -23,7 +23,7 @@ from workbench.book.simulation.writing.applications import application_columns, 
 from workbench.book.simulation.writing.arrow import TableWriter, block_ids, customer_ids, ids, money, stamps, words
 from workbench.book.simulation.writing.customers import Register, customer_columns
 from workbench.book.simulation.writing.events import DETAILS, EVENT_KINDS, Happenings, month_events
-from workbench.book.simulation.writing.faults import draw_booking_faults, draw_customer_faults, draw_payment_faults
+from workbench.book.simulation.writing.faults import draw_customer_faults, draw_payment_faults, late_bookings
 from workbench.book.simulation.writing.loans import (
     LoanLog,
     MonthEnds,
@@ -34,7 +34,6 @@ from workbench.book.simulation.writing.loans import (
 from workbench.book.simulation.writing.transactions import (
     CARD_PAYMENT,
     CATEGORIES,
-    CATEGORY,
     CHANNELS,
     COUNTERPARTIES,
     Bookings,
@@ -167,23 +166,19 @@ class _Clerk:
         n = len(rows.customer)
         number = self.transactions + np.arange(n)
         self.transactions += n
-        faults = draw_booking_faults(n, rng, dirt=self.dirt)
-        at = np.repeat(np.arange(n), 1 + (faults.recategorised > 0))
-        again = np.r_[False, at[1:] == at[:-1]] if n else np.zeros(0, np.bool_)
-        booked = first_day.astype("datetime64[us]") + rows.second[at].astype("timedelta64[s]")
-        wait = faults.late[at] + np.where(again, faults.recategorised[at], 0)
-        unsure = (faults.recategorised[at] > 0) & ~again
+        booked = first_day.astype("datetime64[us]") + rows.second.astype("timedelta64[s]")
+        wait = late_bookings(n, rng, dirt=self.dirt)
         self.writers["transactions"].write(
             {
-                "transaction_id": block_ids("T", self.block.number, number[at], 8),
-                "customer_id": customer_ids(self.population.first + rows.customer[at]),
-                "account_id": ids("A", self.population.first + rows.customer[at] + 1, 7),
+                "transaction_id": block_ids("T", self.block.number, number, 8),
+                "customer_id": customer_ids(self.population.first + rows.customer),
+                "account_id": ids("A", self.population.first + rows.customer + 1, 7),
                 "booked_at": stamps(booked),
-                "amount": money(rows.amount[at]),
-                "channel": words(rows.channel[at], CHANNELS),
-                "category": words(np.where(unsure, CATEGORY["unknown"], rows.category[at]), CATEGORIES),
-                "counterparty_id": words(rows.counterparty[at], COUNTERPARTIES),
-                "balance_after": money(rows.balance[at]),
+                "amount": money(rows.amount),
+                "channel": words(rows.channel, CHANNELS),
+                "category": words(rows.category, CATEGORIES),
+                "counterparty_id": words(rows.counterparty, COUNTERPARTIES),
+                "balance_after": money(rows.balance),
                 "known_at": stamps(booked + wait.astype("timedelta64[s]")),
             },
             until=self.end,

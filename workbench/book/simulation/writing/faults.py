@@ -18,8 +18,6 @@ BIRTH_IN_FUTURE, BIRTH_1900 = 0.0005, 0.001
 REGISTERED_TWICE = 0.004
 """People who are in the records twice, under two numbers; the second has no loan."""
 LATE_TRANSACTIONS, LATE_DAYS = 0.005, 40
-RECATEGORISED, RECATEGORISED_DAYS = 0.003, 20
-"""Transactions that come as unknown, and with their category some days later."""
 MISTYPED_PAYMENT, MISTYPED_DAYS = 0.002, 6
 """Payments whose amount is recorded ten times too high, and corrected some days later."""
 LATE_PAYMENTS, LATE_PAYMENT_DAYS = 0.003, 8
@@ -83,17 +81,7 @@ def draw_payment_faults(kind: Ints, scheduled: int, rng: np.random.Generator, *,
     return PaymentFaults(late, np.where((u[1] < MISTYPED_PAYMENT) & (kind == scheduled), days, 0))
 
 
-@dataclass(frozen=True)
-class BookingFaults:
-    """Which transactions of a month arrive late, or without their category at first (k,); in seconds."""
-
-    late: Ints
-    recategorised: Ints  # 0: right at first
-
-
-def draw_booking_faults(n: int, rng: np.random.Generator, *, dirt: bool) -> BookingFaults:
-    """Return the faults of `n` transactions."""
-    u: Floats = rng.random((2, n)) if dirt else np.ones((2, n))
-    late = np.where(u[0] < LATE_TRANSACTIONS, rng.integers(DAY_SECONDS, LATE_DAYS * DAY_SECONDS, n), 0)
-    days = rng.integers(DAY_SECONDS, RECATEGORISED_DAYS * DAY_SECONDS, n)
-    return BookingFaults(late, np.where(u[1] < RECATEGORISED, days, 0))
+def late_bookings(n: int, rng: np.random.Generator, *, dirt: bool) -> Ints:
+    """Seconds from booking to arrival of `n` transactions: 0 for most, up to `LATE_DAYS` for a few."""
+    late = rng.random(n) < (LATE_TRANSACTIONS if dirt else 0.0)
+    return np.where(late, rng.integers(DAY_SECONDS, LATE_DAYS * DAY_SECONDS, n), 0)
