@@ -48,6 +48,7 @@ def test_each_month_by_bucket(book: Book) -> None:
     assert (march["loans"], march["customers"], march["exposure"]) == (3, 2, 900)
     assert march[buckets].tolist() == pytest.approx([0, 350 / 900, 0, 550 / 900, 0])
     assert march["written_off"] == 1
+    assert (march["credit_limit"], march["utilisation"]) == (1000, 0.25)
 
 
 def test_non_performing_is_90_days_or_more(book: Book) -> None:

@@ -133,6 +133,9 @@ def plotted() -> dict[str, Any]:
         "trend": plots.plot_bad_rate_trend(
             pd.DataFrame({"month": months, "bad_rate": rate, "low": rate - 0.004, "high": rate + 0.004})
         ),
+        "amount": plots.plot_amount_trend(
+            pd.DataFrame({"month": months, "amount": 2e6 + 4e7 * rate}), title="Credit limits", unit="EUR"
+        ),
         "vintage": plots.plot_vintage(pd.concat(vintage)),
         "roll": plots.plot_roll_rate(
             pd.DataFrame(

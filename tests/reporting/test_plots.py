@@ -21,6 +21,7 @@ COLUMNS = {
     "plot_roc": ["fpr", "tpr"],
     "plot_ks": ["score", "cum_good", "cum_bad"],
     "plot_bad_rate_trend": ["month", "bad_rate", "low", "high"],
+    "plot_amount_trend": ["month", "amount"],
     "plot_vintage": ["vintage", "age_months", "bad_rate"],
     "plot_roll_rate": ["month", "from_bucket", "rate"],
     "plot_missingness": ["column", "missing_share"],

@@ -1,4 +1,4 @@
-"""The portfolio month by month: exposure by delinquency bucket, non-performing ratio, write-offs, new bads."""
+"""The portfolio month by month: exposure by delinquency bucket, non-performing ratio, credit limits, write-offs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def monthly_portfolio(book: Book, *, as_of: date, months: int = 24) -> pd.DataFr
     -------
     DataFrame
         month_end, loans, customers, exposure, the share of exposure of each bucket of `BUCKETS`, npl_ratio (share of
-        exposure at `bad_dpd` or more), written_off (loans written off in the month, by their last month end before).
+        exposure at `bad_dpd` or more), credit_limit (of open revolving loans; null where there are none), utilisation (their
+        balance over it), written_off (loans written off in the month, by their last month end before).
     """
     first = max(book.manifest.facts.first_day, month_end(as_of, months=-months))
     days = sorted({*month_ends(first, as_of), as_of})
@@ -39,10 +40,14 @@ def monthly_portfolio(book: Book, *, as_of: date, months: int = 24) -> pd.DataFr
         inside = (open_loans.dpd > low) & (open_loans.dpd <= high)
         measures[name] = open_loans.exposure.sum(where=inside)
         low = high
+    revolving = open_loans.credit_limit > 0
+    measures["credit_limit"] = open_loans.credit_limit.sum(where=revolving).cast("float64")
+    measures["utilisation"] = open_loans.exposure.sum(where=revolving)
     measures["npl_ratio"] = open_loans.exposure.sum(where=open_loans.dpd >= book.definitions.target.bad_dpd)
     monthly: pd.DataFrame = open_loans.group_by("month_end").aggregate(**measures).order_by("month_end").to_pandas()
     for name in [*(bucket for bucket, _high in BUCKETS), "npl_ratio"]:
         monthly[name] = monthly[name].fillna(0.0) / monthly["exposure"]
+    monthly["utilisation"] /= monthly["credit_limit"]
     ever = rows.group_by("month_end").aggregate(written_off=_.written_off.sum()).to_pandas()
     total = ever.set_index("month_end")["written_off"].reindex(monthly["month_end"])
     monthly["written_off"] = total.diff().to_numpy()

@@ -253,6 +253,22 @@ def plot_bad_rate_trend(
     return ax
 
 
+@_plot("month", "amount")
+def plot_amount_trend(
+    table: pd.DataFrame, *, unit: str = "", ax: Axes | None = None, title: str = "Amount by month"
+) -> Axes:
+    """Draw an `amount` of money by `month`, in millions of `unit`, from zero; a null month is a gap."""
+    ax = _axes(ax, title=title, y=f"m {unit}".rstrip())
+    months, amount = _months(table["month"]), table["amount"].astype(float) / 1e6
+    ax.plot(months, amount, color=BLUE, marker="o", markersize=3 if len(table) > 1 else 6)
+    if amount.notna().any():
+        last = float(amount.dropna().iloc[-1])
+        _label_line(ax, months, amount, f"{last:,.1f}", BLUE)
+    _date_axis(ax, months)
+    ax.set_ylim(bottom=0)
+    return ax
+
+
 def _date_axis(ax: Axes, months: pd.Series) -> None:
     if months.nunique() < 2:  # the locator needs a span
         ax.set_xticks(list(months.unique()), [f"{month:%b %Y}" for month in months.unique()])
