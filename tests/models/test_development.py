@@ -67,6 +67,15 @@ def test_a_last_date_is_a_bound(small_book: Book) -> None:
     assert dates(small_book, last=date(2024, 5, 15))[-1] == date(2024, 4, 30)
 
 
+def test_a_long_history_is_covered_evenly(small_book: Book) -> None:
+    every_second = [date(2023, 9, 30), date(2024, 3, 31), date(2024, 9, 30)]  # of the six quarters, back from the last
+    assert dates(small_book, at_most=5) == every_second
+    assert dates(small_book, at_most=3) == every_second
+    assert dates(small_book, at_most=2) == [date(2023, 12, 31), date(2024, 9, 30)]
+    assert dates(small_book, at_most=1) == dates(small_book, at_most=2)  # one to fit on, one to validate on
+    assert dates(small_book, at_most=6) == dates(small_book)
+
+
 def test_too_few_dates_are_refused(small_book: Book) -> None:
     with pytest.raises(SampleError, match=r"1 observation dates fit between 2023-06-30 and 2024-09-30 every 24 months"):
         dates(small_book, every_months=24)

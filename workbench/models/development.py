@@ -24,7 +24,14 @@ PARTS = ("train", "test", "out of time", "new customers", "out of group")
 
 
 def observation_dates(
-    book: Book, *, as_of: date, window_months: int, every_months: int, history_months: int, last: date | None = None
+    book: Book,
+    *,
+    as_of: date,
+    window_months: int,
+    every_months: int,
+    history_months: int,
+    last: date | None = None,
+    at_most: int = 0,
 ) -> list[date]:
     """Return the month ends at which customers can be observed: history before, and a window that has ended by `as_of`.
 
@@ -34,6 +41,9 @@ def observation_dates(
         Distance between dates, counted back from the last.
     last
         No observation after this date; by default the last whose window is complete.
+    at_most
+        Where more dates fit, they lie the smallest multiple of `every_months` apart that leaves no more than so many: a long
+        history is covered evenly, in bounded time. 0: as many as fit.
 
     Raises
     ------
@@ -46,6 +56,9 @@ def observation_dates(
     day = last_month_end(min(last or latest, latest))
     first = month_end(book.manifest.facts.first_day, months=history_months - 1)
     dates = step_back(day, months=every_months, until=first)
+    if at_most and len(dates) > max(at_most, 2):
+        apart = next(k for k in range(2, len(dates) + 1) if len(dates[::-k]) <= max(at_most, 2))
+        dates = dates[::-apart][::-1]
     if len(dates) < 2:
         raise SampleError(
             f"book {book.name!r}: {len(dates)} observation dates fit between {first} and {latest} every {every_months} months; "
