@@ -1,12 +1,15 @@
 """The simulated lender beside its bands: every measure of tests/simulation, seed by seed.
 
 Each seed is simulated into a folder of its own, measured from the written files alone and removed again.
+With --plots, the figures of the first seed's lender and bands.md go to the folder that is named.
 Run: .venv/bin/python -m bench.lender [--seeds 20] [--customers 20000] [--months 60] [--first 7] [--only WORDS] [--ginis]
+     [--plots docs/simulation]
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import statistics
 import tempfile
@@ -19,9 +22,10 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from bench._figures import draw_all
 from bench._ginis import ginis
 from bench._scratch import scratch_workspace
-from tests.simulation.bands import BANDS, Band
+from tests.simulation.bands import BANDS, SOURCES, Band
 from tests.simulation.estimates import Estimate
 from tests.simulation.lender import MissingTableError, open_lender
 from workbench.book.simulated import simulate_book
@@ -39,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--months", type=int, default=60)
     parser.add_argument("--only", default="", help="bands whose name fits this pattern")
     parser.add_argument("--ginis", action="store_true", help="true PDs and scorecards too: some minutes a seed")
+    parser.add_argument("--plots", type=Path, help="folder for the figures of the first seed and bands.md")
     options = parser.parse_args(arguments)
     bands = [band for band in BANDS if re.search(options.only, band.name)]
     found = []
@@ -47,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     last = options.first + options.seeds - 1
     print(f"\n{options.customers:,} customers x {options.months} months, seeds {options.first} to {last}\n")
     print(table(bands, found))
+    if options.plots:
+        (options.plots / "bands.md").write_text(page(bands, found, options), "utf-8")
+        print(f"figures and bands.md in {options.plots}")
 
 
 def one_seed(seed: int, bands: Sequence[Band], options: argparse.Namespace) -> Measured:
@@ -66,7 +74,7 @@ def one_seed(seed: int, bands: Sequence[Band], options: argparse.Namespace) -> M
             simulate(folder, **size)
             clock.append(time.perf_counter())
         clock.append(time.perf_counter())
-        found = measured(folder, bands, ranked=ranked)
+        found = measured(folder, bands, ranked=ranked, plots=options.plots if seed == options.first else None)
         clock.append(time.perf_counter())
     took = [end - start for start, end in pairwise(clock)]
     print(
@@ -76,8 +84,10 @@ def one_seed(seed: int, bands: Sequence[Band], options: argparse.Namespace) -> M
     return found
 
 
-def measured(folder: Path, bands: Sequence[Band], *, ranked: dict[str, Estimate]) -> Measured:
-    """Return each band's estimate on the lender in `folder`, or the words of what is missing."""
+def measured(
+    folder: Path, bands: Sequence[Band], *, ranked: dict[str, Estimate], plots: Path | None = None
+) -> Measured:
+    """Return each band's estimate on the lender in `folder`, or the words of what is missing; draw it where asked."""
     found: Measured = {}
     with open_lender(folder) as sql:
         if ranked:
@@ -88,6 +98,9 @@ def measured(folder: Path, bands: Sequence[Band], *, ranked: dict[str, Estimate]
                 found[band.name] = band.measure(sql)
             except (MissingTableError, duckdb.Error) as error:
                 found[band.name] = str(error).splitlines()[0]
+        if plots is not None:
+            for name, caption in draw_all(sql, plots).items():
+                print(f"![{caption}]({plots.name}/{name})")
     return found
 
 
@@ -116,6 +129,36 @@ def table(bands: Sequence[Band], found: Sequence[Measured]) -> str:
         )
     lines.append(f"\n{len(bands)} bands: {outside} outside for some seed (*), {missing} not measurable yet (?)")
     return "\n".join(lines)
+
+
+def page(bands: Sequence[Band], found: Sequence[Measured], options: argparse.Namespace) -> str:
+    """Return bands.md: what was measured beside each band and its source, and by which command."""
+    seeds = f"{options.seeds} seeds from {options.first}" if options.seeds > 1 else f"seed {options.first}"
+    command = f"python -m bench.lender --seeds {options.seeds} --first {options.first} --customers {options.customers}"
+    command += f" --months {options.months}{' --ginis' if options.ginis else ''} --plots {options.plots}"
+    lines = [
+        "# The bands of the simulated lender",
+        "",
+        f"Written by `{command}`: {options.customers:,} customers x {options.months} months, {seeds}, the default story.",
+        "Measured from the written files alone by `tests/simulation/`; a mark * says that some seed lies outside.",
+        "",
+        "| what | least, middle, most | inside | band | source |",
+        "|---|---|---|---|---|",
+    ]
+    for band in bands:
+        estimates = [one for row in found if isinstance(one := row[band.name], Estimate)]
+        upper = f"to {band.shown(band.high)}" if band.high < math.inf else "or more"
+        if len(estimates) < len(found):
+            values, inside = "not measured", ""
+        else:
+            values = ", ".join(band.shown(value) for value in spread(estimates)[:3])
+            count = sum(band.holds(one) for one in estimates)
+            inside = f"{count} of {len(found)}{' *' if count < len(found) else ''}"
+        unit = f" ({band.unit})" if band.unit else ""
+        lines.append(f"| {band.meaning}{unit} | {values} | {inside} | {band.shown(band.low)} {upper} | {band.source} |")
+    lines += ["", "## Sources", ""]
+    lines += [f"- **{name}**: {words}" for name, words in SOURCES.items()]
+    return "\n".join(lines) + "\n"
 
 
 def spread(estimates: Sequence[Estimate]) -> tuple[float, float, float, float]:

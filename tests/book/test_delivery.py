@@ -430,6 +430,35 @@ def test_what_fails_leaves_neither_folder_nor_schema(
         assert connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'half_core'").fetchone() is None
 
 
+def test_a_database_that_dies_in_the_last_moment_leaves_no_folder(
+    lender: Lender, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = writing._move
+
+    def moved_then_cut_off(target: Path, out: Path) -> None:
+        move(target, out)
+        database.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'workbench' AND state = 'idle in transaction'"
+        )
+
+    monkeypatch.setattr(writing, "_move", moved_then_cut_off)
+    with pytest.raises(InputError, match="postgresql://"):
+        write_delivery(lender.folder, tmp_path / "out", name="late", facts=lender.facts, seed=1, url=database.url())
+    assert list(tmp_path.iterdir()) == []
+    assert tables_in(database, "late_core") == {}
+
+
+def test_a_full_disk_is_one_message(lender: Lender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_desk: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setitem(writing.WRITERS, "events", full)
+    with pytest.raises(InputError, match=r"nothing was written: .*No space left.*Make room on the disk"):
+        write_delivery(lender.folder, tmp_path / "out", name="shop", facts=lender.facts, seed=1)
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- what is refused ---------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """The bands in which a lender that a risk manager would believe lies, each with its source.
 
-A source is what was measured on real data or written by somebody; "house choice" says that there is none. The references
-are told in full in docs/simulation.md.
+A source is what was measured on real data or what somebody wrote; `SOURCES` says which and how it was read. "House choice"
+says that there is none, or that the limit lies beyond what the source says.
 """
 
 from __future__ import annotations
@@ -19,8 +19,29 @@ from .estimates import Estimate
 
 HOUSE = "house choice"
 ISSUE = "asked of this lender"
-AART = "3,454 US car loans 2017-20 (Lautier et al. 2024)"
-TAIWAN = "30,000 Taiwanese cards 2005"
+AART = "US car loans"
+TAIWAN = "Taiwanese cards"
+SOURCES = {
+    AART: "measured here: 3,454 prime car loans of one US lender, June 2017 to March 2020, with the DPD of this project; "
+    "Lautier, Pozdnyakov and Yan 2024, JRSS A, doi 10.1093/jrsssa/qnae137. Due days are set to the 15th, payment extensions "
+    "are not marked: persistence in a bucket is overstated. New entrants are loans that come from a less late bucket.",
+    TAIWAN: "measured here: 30,000 cards of one bank, April to September 2005, in a card crisis (UCI, default of credit card "
+    "clients).",
+    "TransUnion 2017": "shares delinquent 12 months later of consumers current on four products, and 90+ by end of 2016 of "
+    "personal loans of 2015; as reported by insideARM and biia.com, not read in the original.",
+    "charge-offs": "Federal Reserve Board, Charge-Off Rates, All Banks, seasonally adjusted: cards 2020Q1 3.7 %, 2021Q4 1.6 %, "
+    "2024Q2 4.5 % a year.",
+    "FEDS Notes": "A Note on Recent Dynamics of Consumer Delinquency Rates, 24 Nov 2025, figure 1: cards 4.25 % (2007Q1) to "
+    "7.17 % (2009Q2), auto 3.41 to 4.57 %.",
+    "textbook": "a chain of 40, 55, 62 % a month posted as an illustration on R-help, 30 Apr 2004: not a measurement.",
+    "OCC": "OCC and OTS Mortgage Metrics 2009Q3, as reported by smartbrief.com: mortgages modified in 2009Q1.",
+    "CFPB": "Credit Card Database report, as reported by nativefinance.org: of all accounts.",
+    "marketplace lenders": "wordings of Prosper and LendingClub investors, 2013 to 2016: no sample, weak.",
+    "S&P": "U.S. Auto Loan ABS Tracker, full year 2019: monthly recovery rate of prime loans.",
+    "first payments": "26 of about 16,000 LendingClub loans never paid (Renton 2011); car loans in default within six months "
+    "1-3 % (PointPredictive 2017, a vendor).",
+    "Ganong and Noel": "2023, QJE 138(2): 6 % of underwater mortgages' defaults by negative equity alone. Unsecured: none.",
+}
 
 
 @dataclass(frozen=True)
@@ -51,16 +72,16 @@ OUTCOMES = (
     Band("bad_12m", 0.035, 0.06, "%", values.bad_rate,
          "customers bad within 12 months, cohorts a year apart", f"{HOUSE}; {AART}: 4.1-4.8 %"),
     Band("bad_12m_personal", 0.03, 0.07, "%", partial(values.product_bad_rate, product="personal"),
-         "personal loans bad within 12 months", f"{HOUSE}; TransUnion: 6.2 % of 2015's loans 90+ at end of 2016"),
+         "personal loans bad within 12 months", f"{HOUSE}; TransUnion 2017: 6.2 % of a year's loans 90+ within two years"),
     Band("bad_12m_auto", 0.025, 0.055, "%", partial(values.product_bad_rate, product="auto"),
          "car loans bad within 12 months", f"{AART}: 4.1-4.8 %, prime"),
     Band("bad_12m_card", 0.025, 0.06, "%", partial(values.product_bad_rate, product="card"),
-         "cards bad within 12 months", "TransUnion 2017: 2.9-3.7 %; charge-offs of US banks 1.6-4.5 % a year"),
+         "cards bad within 12 months", "TransUnion 2017: 2.9-3.7 %; charge-offs: 1.6-4.5 % a year"),
     Band("out_of_time_bads", 400, math.inf, "bads", values.out_of_time_bads,
          "bads at the last two of the dates three months apart, per 20,000 customers", ISSUE),
     Band("downturn", 1.3, 2.2, "x", values.downturn,
          "new defaults a month in the downturn over those in calm months",
-         "US delinquency 2007-09: cards 1.7, auto 1.3 (FEDS Notes, 24 Nov 2025); upper end house choice"),
+         "FEDS Notes: cards 1.7, auto 1.3; upper end house choice"),
     Band("loose_vintage", 1.3, 2.5, "x", values.loose_vintage,
          "bad within 12 months on book: loans of the loose months over those around", HOUSE),
     Band("hazard_peak", 9, 24, "months", values.peak,
@@ -69,11 +90,11 @@ OUTCOMES = (
 
 MOVES = (
     Band("roll_1_29", 0.12, 0.40, "%", partial(values.roll, start="1-29", end="30-59"),
-         "1-29 to 30-59 in a month", f"{AART}: 12 % of new entrants; a textbook's illustration: 40 %"),
+         "1-29 to 30-59 in a month", f"{AART}: 12 % of new entrants; textbook: 40 %"),
     Band("roll_30_59", 0.23, 0.55, "%", partial(values.roll, start="30-59", end="60-89"),
-         "30-59 to 60-89 in a month", f"{AART}: 23 %; the illustration: 55 %"),
+         "30-59 to 60-89 in a month", f"{AART}: 23 %; textbook: 55 %"),
     Band("roll_60_89", 0.34, 0.65, "%", partial(values.roll, start="60-89", end="90+"),
-         "60-89 to 90+ in a month", f"{AART}: 34 %; the illustration: 62 %"),
+         "60-89 to 90+ in a month", f"{AART}: 34 %; textbook: 62 %"),
     Band("stay_1_29", 0.20, 0.60, "%", partial(values.roll, start="1-29", end="1-29"),
          "1-29 a month later again", f"{HOUSE}; {AART}: 43 % of new entrants: many stay one instalment behind"),
     Band("cure_1_29", 0.20, 0.50, "%", partial(values.cure, bucket="1-29"),
@@ -91,7 +112,7 @@ MOVES = (
          "cured from 90+: 90+ within 12 months", f"{AART}: 48 % (n 21)"),
     Band("redefault_restructured", 0.25, 0.45, "%", values.restructured_again,
          "restructured: 60+ or written off within 12 months",
-         f"{HOUSE}, below US mortgages modified in 2009 (56 % at 30+ in 6-9 months, OCC)"),
+         f"{HOUSE}, below OCC: 56 % at 30+ in 6-9 months"),
 )  # fmt: skip
 
 USE = (
@@ -104,7 +125,7 @@ USE = (
     Band("prepaid_24_personal", 0.20, 0.45, "%", partial(values.prepaid_by_24, product="personal"),
          "personal loans repaid whole by month 24", HOUSE),
     Band("utilisation", 0.20, 0.40, "%", values.used,
-         "balances over limits of all cards", f"{TAIWAN}: 31 %; US 2024: about a quarter"),
+         "balances over limits of all cards", f"{TAIWAN}: 31 %"),
     Band("little_used", 0.25, 0.50, "%", partial(values.used_between, above=-1e9, upto=0.1),
          "cards that use up to 10 % of the limit", f"{TAIWAN}: 38 %"),
     Band("near_limit", 0.05, 0.25, "%", partial(values.used_between, above=0.9, upto=1e9),
@@ -117,10 +138,10 @@ USE = (
          "cards without a balance for 12 months", f"{TAIWAN}: 9 % (3 % six months); CFPB: 40 %"),
     Band("recovery_unsecured", 0.07, 0.20, "%", partial(values.recovered, products=values.UNSECURED),
          "of what was written off, back within 24 months: personal, card",
-         "marketplace lenders 7-14 %; upper end house choice"),
+         "marketplace lenders: 7-14 %; upper end house choice"),
     Band("recovery_auto", 0.35, 0.67, "%", partial(values.recovered, products=("auto",)),
          "of what was written off, back within 24 months: auto",
-         f"{AART}: 42 % at once, 67 % where sold; S&P 2019: 58 %"),
+         f"{AART}: 42 % at once, 67 % where sold; S&P: 58 %"),
     Band("recovery_early", 0.50, 0.90, "%", values.recovered_early,
          "of what came back in 24 months: in the first 12", HOUSE),
     Band("several_loans", 0.20, 0.40, "%", values.several,
@@ -146,7 +167,7 @@ HAPPENINGS = (
          "limits cut, per card and year", HOUSE),
     Band("never_paid", 0.001, 0.01, "%", values.first_payment_defaults,
          "new loans in default without one payment",
-         "marketplace loans under 0.2 %; auto within six months 1-3 % (a vendor)"),
+         "first payments: under 0.2 %, and 1-3 % of car loans within six months"),
 )  # fmt: skip
 
 CAUSES = (
@@ -156,7 +177,7 @@ CAUSES = (
          "defaults by gradual stress", HOUSE),
     Band("strategic", 0.02, 0.06, "%", partial(truths.path_share, path="strategic"),
          "defaults by those who could pay",
-         f"{HOUSE}; US mortgages: 6 % by negative equity alone (Ganong & Noel 2023)"),
+         f"{HOUSE}; Ganong and Noel: 6 %"),
     Band("first_payment_fraud", 0.005, 0.05, "%", partial(truths.path_share, path="first_payment_fraud"),
          "defaults of loans never meant to be paid", HOUSE),
     Band("no_signal", 0.50, 1.0, "%", truths.sudden_without_signal,
@@ -198,6 +219,15 @@ GROUPS = (
          "customers whose national id another has too", HOUSE),
 )  # fmt: skip
 
+TREATED = (
+    Band("contact_effect", -0.10, -0.003, "%", partial(truths.effect_of, kind="contact"),
+         "bad within 12 months with a contact less without, case by case", f"{HOUSE}: it helps in the default story"),
+    Band("limit_cut_effect", -0.10, -0.003, "%", partial(truths.effect_of, kind="limit_cut"),
+         "the same of a limit cut", f"{HOUSE}: it helps in the default story"),
+    Band("restructuring_effect", -0.30, -0.02, "%", partial(truths.effect_of, kind="restructuring"),
+         "the same of a restructuring", f"{HOUSE}: it helps in the default story"),
+)  # fmt: skip
+
 RANKING = (
     Band("latent_gini", 0.65, 0.80, "", partial(values.ranked, what="latent"),
          "Gini of the true PD at the last complete date", ISSUE),
@@ -207,4 +237,4 @@ RANKING = (
          "how much lower it is without any input that knows of arrears", f"{ISSUE}: clearly lower; the numbers house choice"),
 )  # fmt: skip
 
-BANDS: tuple[Band, ...] = (*OUTCOMES, *MOVES, *USE, *HAPPENINGS, *CAUSES, *GROUPS, *RANKING)
+BANDS: tuple[Band, ...] = (*OUTCOMES, *MOVES, *USE, *HAPPENINGS, *CAUSES, *GROUPS, *TREATED, *RANKING)

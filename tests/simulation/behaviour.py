@@ -61,6 +61,17 @@ def utilisation(sql: duckdb.DuckDBPyConnection) -> dict[str, float]:
     )
 
 
+def utilisation_bands(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Return the share of open cards at month ends by tenths of the limit used (used_from, used_to, share)."""
+    return sql.execute(
+        """with used as (
+            select case when balance <= 0 then -1 else least(ceil(10 * balance / credit_limit) - 1, 10) end as tenth
+            from loan_month where written and status = 'open' and credit_limit > 0)
+        select tenth / 10 as used_from, (tenth + 1) / 10 as used_to, count(*) / sum(count(*)) over () as share
+        from used group by tenth order by tenth"""
+    ).df()
+
+
 def utilisation_by_month(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Return the same by month end: month, of_all, lower, median, upper."""
     return sql.execute(
@@ -98,16 +109,18 @@ def card_types(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     ).df()
 
 
-def recovery(sql: duckdb.DuckDBPyConnection, *, upto: int = 36) -> pd.DataFrame:
+def recovery(sql: duckdb.DuckDBPyConnection, *products: str, upto: int = 36) -> pd.DataFrame:
     """Return by months since write-off the share of the amount written off that came back in the month, and so far.
 
-    Each month counts the loans that were seen so long after. Columns: months_after, loans, share, so_far.
+    Each month counts the loans, of `products` where some are named, that were seen so long after. Columns: months_after,
+    loans, share, so_far.
     """
+    chosen = f"and loan.product in {(*products, '')}" if products else ""
     table = sql.execute(
         f"""with lost as (
                 select loan_id, ended_m, balance as amount, (select last_m from span) - ended_m as seen_for
                 from loan join (select loan_id, m, balance, status from loan_month) lm using (loan_id)
-                where lm.status = 'written off' and lm.m = ended_m and balance > 0
+                where lm.status = 'written off' and lm.m = ended_m and balance > 0 {chosen}
             ), back as (
                 select loan_id, month_number(paid_at) as m, sum(amount)::double as amount from now_payments
                 where kind = 'recovery' group by all

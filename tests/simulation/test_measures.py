@@ -183,6 +183,14 @@ def test_cards(sql: duckdb.DuckDBPyConnection) -> None:
     assert found["mean"] == pytest.approx((16 * 0.1 + 8 * 0.5 + 8 * 0.25) / 48)
     assert values.used(sql).value == pytest.approx(found["of_all"])
     assert values.used_between(sql, above=0.1, upto=0.3).value == pytest.approx(8 / 48)
+    bands = behaviour.utilisation_bands(sql).set_index("used_to")["share"].to_dict()
+    # Z without a balance in 16 months, X at a tenth in 16, Y at a half in 8 and at a quarter in 8
+    assert bands == {
+        0.0: pytest.approx(1 / 3),
+        0.1: pytest.approx(1 / 3),
+        0.3: pytest.approx(1 / 6),
+        0.5: pytest.approx(1 / 6),
+    }
     kinds = behaviour.card_types(sql)
     # at the end of the book (in December there is no balance before January's): X in full, Y not in 10 of 12 months, Z nothing
     assert [day.date() for day in kinds["month_end"]] == [date(2024, 4, 30)]
@@ -380,6 +388,10 @@ def test_applications(known: duckdb.DuckDBPyConnection) -> None:
     found = truths.applicants(known).set_index("decision")["bad_rate"]
     assert found.to_dict() == {"accepted": pytest.approx(1 / 3), "declined": pytest.approx(2 / 3)}
     assert truths.rejected_to_accepted(known).value == pytest.approx(2)
+    fifths = truths.outcomes_by_score(known)
+    # six by hidden score: 0 declined bad and 1 declined bad, 2 accepted bad, 3 accepted, 5 declined, 9 accepted
+    assert fifths["applications"].tolist() == [2, 1, 1, 1, 1]
+    assert fifths["bad_rate"].tolist() == [1, 1, 0, 0, 0]
     # accepted with 12 months: scores 500 good, 600 bad, 700 good: one pair right, one wrong. By the hidden score both right
     assert truths.application_gini(known).value == pytest.approx(0)
     assert truths.application_gini(known, hidden=True).value == pytest.approx(1)

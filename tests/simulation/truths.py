@@ -82,11 +82,11 @@ INCIDENTS = "(select *, amount / nullif(monthly_income, 0) as size from truth_in
 
 
 def incidents(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """Return by kind: incidents, harmful or not, share visible, quartiles of size in months of income, share then bad."""
+    """Return by kind: incidents, harmful or not, share visible, middle 80 % and median of size, share then bad."""
     need(sql, "truth_incidents.amount", "truth_incidents.defaulted_12m")
     return sql.execute(
         f"""select kind, any_value(harmful) as harmful, count(*) as incidents, avg(visible::int) as visible,
-                quantile_cont(size, .25) as lower, median(size) as median, quantile_cont(size, .75) as upper,
+                quantile_cont(size, .1) as low, median(size) as median, quantile_cont(size, .9) as high,
                 avg(defaulted_12m::int) as defaulted
             from {INCIDENTS} group by all order by harmful desc, kind"""
     ).df()
@@ -162,6 +162,17 @@ def applicants(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
            from truth_applications where months_seen >= 12 and decision in ('accepted', 'declined')
                and outcome_kind is not null group by all order by all"""
     ).df()
+
+
+def outcomes_by_score(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Return by fifth of the hidden score (1 the worst) and decision: applications, bad rate and its standard error."""
+    need(sql, "truth_applications")
+    table = sql.execute(
+        """select ntile(5) over (order by hidden_score, application_id) as score, decision, bad_12m::int as bad from truth_applications
+           where months_seen >= 12 and decision in ('accepted', 'declined') and outcome_kind is not null"""
+    ).df()
+    found = table.groupby(["score", "decision"])["bad"].agg(["size", "mean", "sem"]).reset_index()
+    return found.set_axis(["score", "decision", "applications", "bad_rate", "error"], axis=1)
 
 
 def rejected_to_accepted(sql: duckdb.DuckDBPyConnection) -> Estimate:

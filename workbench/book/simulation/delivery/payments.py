@@ -49,7 +49,7 @@ def payments(desk: Desk) -> Section:
                 "paid_at: cannot be read as timestamp", told_typed="paid_at is missing",
             ),
             Extra(
-                "orphans", ORPHANS, "found", {"payment_id": "'O' || payment_id", "loan_id": "'GONE-' || _n"},
+                "orphans", ORPHANS, "found", {"payment_id": "'O' || payment_id", "loan_id": "'GONE-' || loan_id"},
                 "payments.orphans",
             ),
             Extra("conflicting_pairs", CONFLICTING_PAIRS, "conflict", {"payment_id": "'C' || payment_id"}),

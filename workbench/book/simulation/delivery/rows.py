@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import duckdb
 
@@ -33,7 +33,7 @@ class Feed:
     file: str
     columns: Mapping[str, str]
     faults: Sequence[Fault] = ()
-    extras: Sequence[Extra] = field(default_factory=tuple)
+    extras: Sequence[Extra] = ()
 
     @property
     def order(self) -> str:

@@ -20,6 +20,7 @@ from workbench.book.simulation.delivery.mapping_text import mapping_text
 from workbench.book.simulation.delivery.origination import applications, bureau
 from workbench.book.simulation.delivery.payments import payments
 from workbench.book.simulation.delivery.streams import events, month_ends, transactions
+from workbench.book.sources.error_words import first_line
 from workbench.book.store import BookFacts
 from workbench.core.errors import InputError
 from workbench.core.files import staging_folder
@@ -178,10 +179,10 @@ def _scratch(staging: Path, threads: int, memory: str) -> Iterator[duckdb.DuckDB
     try:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
         raise InputError(
-            f"delivery: broke off, nothing was written: {str(error).splitlines()[0]}. Make room on the disk, or raise memory "
-            "in params/workbench.yaml."
+            f"delivery: broke off, nothing was written: {first_line(error)}. Make room on the disk, or raise memory in "
+            "params/workbench.yaml."
         ) from None
     finally:
         connection.close()
