@@ -180,3 +180,12 @@ def some_loan(loans: Loans, mask: Bools, customers: int) -> Bools:
     """Which customers (n,) have a loan in `mask` (m,)."""
     found: Bools = np.bincount(loans.customer[mask], minlength=customers) > 0
     return found
+
+
+def first_of_customer(loans: Loans, mask: Bools) -> Bools:
+    """Return `mask` (m,) with at most one loan of a customer: the first."""
+    positions = np.flatnonzero(mask)
+    _, first = np.unique(loans.customer[positions], return_index=True)
+    kept = np.zeros(loans.size, np.bool_)
+    kept[positions[first]] = True
+    return kept

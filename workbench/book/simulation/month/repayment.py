@@ -28,6 +28,7 @@ from workbench.book.simulation.state import (
     Loans,
     State,
     by_customer,
+    first_of_customer,
 )
 from workbench.book.simulation.story import Story
 from workbench.book.simulation.world import DAY_SECONDS, Bools, Calendar, Draw, Ints, Stream, cents
@@ -259,7 +260,7 @@ def _prepay(loans: Loans, state: State, unpaid: Ints, t: int, noise: LoanNoise) 
     able &= (loans.open_t < t) & ~loans.stopped
     rich = state.cash[loans.customer] > 2 * loans.balance
     from_cash = able & rich & (noise.uniform(11) < PREPAY_CHANCE)
-    once = _first_of_customer(loans, from_cash)
+    once = first_of_customer(loans, from_cash)
     refinanced = able & ~from_cash & (noise.uniform(12) < REFINANCE_CHANCE[loans.product])
     prepaid = np.where(once | refinanced, loans.balance, 0)
     loans.balance -= prepaid
@@ -272,20 +273,11 @@ def _prepay_part(loans: Loans, state: State, unpaid: Ints, prepaid: Ints, t: int
     able &= (loans.open_t < t) & ~loans.stopped & (prepaid == 0)
     part = np.floor(PART_SHARE * loans.balance / 10_000).astype(np.int64) * 10_000
     affordable = state.cash[loans.customer] > 2 * part
-    mask = _first_of_customer(loans, able & affordable & (part > 0) & (noise.uniform(15) < PART_CHANCE))
+    mask = first_of_customer(loans, able & affordable & (part > 0) & (noise.uniform(15) < PART_CHANCE))
     whole = by_customer(loans, prepaid, len(state.income)) > 0
     amount = np.where(mask & ~whole[loans.customer], part, 0)
     loans.balance -= amount
     return amount
-
-
-def _first_of_customer(loans: Loans, mask: Bools) -> Bools:
-    """At most one loan of a customer: the first."""
-    positions = np.flatnonzero(mask)
-    _, first = np.unique(loans.customer[positions], return_index=True)
-    kept = np.zeros(loans.size, np.bool_)
-    kept[positions[first]] = True
-    return kept
 
 
 def _recover(loans: Loans, flows: Flows, t: int, noise: LoanNoise) -> tuple[Ints, Ints]:
@@ -302,7 +294,7 @@ def _recover(loans: Loans, flows: Flows, t: int, noise: LoanNoise) -> tuple[Ints
     wish = np.minimum(np.rint(RECOVERY_SHARE * loans.balance).astype(np.int64) + 1_000, loans.balance - sold)
     chance = RECOVERY_CHANCE * np.exp(-age / RECOVERY_DECAY_MONTHS)
     pays = due & (noise.uniform(13) < chance) & (flows.budget[loans.customer] > 4 * wish) & ~loans.stopped
-    recovered = np.where(_first_of_customer(loans, pays), wish, 0)
+    recovered = np.where(first_of_customer(loans, pays), wish, 0)
     loans.balance -= recovered + sold
     return recovered, sold
 

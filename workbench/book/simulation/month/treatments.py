@@ -13,7 +13,7 @@ import numpy as np
 from workbench.book.simulation.month.noise import LoanNoise
 from workbench.book.simulation.month.terms import annuity_instalment, last_instalment
 from workbench.book.simulation.population import Population
-from workbench.book.simulation.state import CARD, Loans, State, some_loan
+from workbench.book.simulation.state import CARD, Loans, State, first_of_customer, some_loan
 from workbench.book.simulation.story import TREATMENTS, Story
 from workbench.book.simulation.world import BURN_IN_MONTHS, Bools, Draw, Floats, Ints, Stream
 
@@ -154,7 +154,7 @@ def _restructure(
     treated = _assign(
         state, t, RESTRUCTURING, some_loan(loans, distressed, n), u[4] < TREATED_SHARE[RESTRUCTURING], flip, done
     )
-    extended = _first_of_customer(loans, distressed & treated[loans.customer])
+    extended = first_of_customer(loans, distressed & treated[loans.customer])
     stressed = (state.stress > 0.4)[loans.customer]
     holiday = term & (loans.dpd == 0) & (loans.arrears <= 0) & stressed & (noise.uniform(2) < HOLIDAY_CHANCE)
     holiday &= ~some_loan(loans, extended, n)[loans.customer]
@@ -201,12 +201,3 @@ def _reschedule(loans: Loans, at: Ints, owed: Ints, term: Ints, first_due_t: Int
     loans.dues[at] = 0
     loans.instalment[at] = annuity_instalment(owed, loans.rate[at], term)
     loans.last_instalment[at] = last_instalment(owed, loans.rate[at], term, loans.instalment[at])
-
-
-def _first_of_customer(loans: Loans, mask: Bools) -> Bools:
-    """At most one loan of a customer: the first."""
-    positions = np.flatnonzero(mask)
-    _, first = np.unique(loans.customer[positions], return_index=True)
-    kept = np.zeros(loans.size, np.bool_)
-    kept[positions[first]] = True
-    return kept
