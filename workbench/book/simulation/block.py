@@ -17,7 +17,9 @@ from workbench.book.simulation.population import draw_population
 from workbench.book.simulation.state import State, first_state
 from workbench.book.simulation.story import Story
 from workbench.book.simulation.truth.followed import Followed, follow
-from workbench.book.simulation.truth.labels import SCHEMAS, Labels, latent_columns, trait_columns
+from workbench.book.simulation.truth.hidden import latent_columns, trait_columns
+from workbench.book.simulation.truth.labels import Labels
+from workbench.book.simulation.truth.schemas import SCHEMAS
 from workbench.book.simulation.world import BURN_IN_MONTHS, Block, Calendar, Draw, Ints, Stream, draws
 from workbench.book.simulation.writing.applications import application_columns, bureau_columns
 from workbench.book.simulation.writing.arrow import TableWriter, block_ids, customer_ids, ids, money, stamps, words

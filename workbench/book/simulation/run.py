@@ -12,7 +12,8 @@ from pathlib import Path
 from workbench.book.simulation.block import WRITTEN_TABLES, write_block
 from workbench.book.simulation.economy import draw_economy
 from workbench.book.simulation.story import Story
-from workbench.book.simulation.truth.labels import SCHEMAS, economy_columns
+from workbench.book.simulation.truth.hidden import economy_columns
+from workbench.book.simulation.truth.schemas import SCHEMAS
 from workbench.book.simulation.world import blocks, check_arguments
 from workbench.book.simulation.writing.arrow import TableWriter
 from workbench.book.simulation.writing.customers import CURRENT_ONLY

@@ -21,6 +21,8 @@ class PaymentKind(IntEnum):
     RECOVERY = 3
 
 
+SMALLEST_PART_CENTS = 500
+"""Nobody sends less than 5 EUR, unless that is all there is to pay."""
 PAYMENT_KINDS = ("scheduled", "prepayment", "reversal", "recovery")
 
 

@@ -6,9 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.book.simulation.month.cards import card_extra, card_month
 from workbench.book.simulation.month.cashflow import Flows
 from workbench.book.simulation.month.noise import LoanNoise
-from workbench.book.simulation.month.payments import Part, PaymentKind, Payments, payment_second, stack_payments
+from workbench.book.simulation.month.payments import (
+    SMALLEST_PART_CENTS,
+    Part,
+    PaymentKind,
+    Payments,
+    payment_second,
+    stack_payments,
+)
+from workbench.book.simulation.month.prepayment import prepay, prepay_part
+from workbench.book.simulation.month.recovery import CAR_DECAY, recover
 from workbench.book.simulation.month.stress import CALM, GRADUAL_EXPENSE, GRADUAL_INCOME
 from workbench.book.simulation.month.terms import CARD_MINIMUM_CENTS, CARD_MINIMUM_SHARE, after_due
 from workbench.book.simulation.month.treatments import Treatments
@@ -28,7 +38,6 @@ from workbench.book.simulation.state import (
     Loans,
     State,
     by_customer,
-    first_of_customer,
 )
 from workbench.book.simulation.story import Story
 from workbench.book.simulation.world import DAY_SECONDS, Bools, Calendar, Draw, Ints, Stream, cents
@@ -38,29 +47,14 @@ WRITE_OFF_DPD = 180
 DPD_THRESHOLD_CENTS, DPD_THRESHOLD_SHARE = 2_000, 0.005
 """Overdue amounts up to the larger of both do not count; the absolute one is below the EBA's 100 EUR for retail
 (EBA/RTS/2016/06), the relative one a half of its 1 %: house choice, mirrored in the workbench's parameters."""
-REFINANCE_CHANCE = np.array([0.006, 0.011, 0.0])
-"""A month, by product: another lender pays the whole balance."""
-PART_CHANCE, PART_SHARE = 0.006, 0.25
-"""A month, for a customer whose cash covers twice such a share of the balance: the schedule is recast for it."""
 CATCH_UP_CHANCE, CATCH_UP_DEEP = 0.36, 0.16
 """A month, for who owes more than one instalment, and for who owes more than two: to pay all of it. The others pay one
 instalment and stay behind."""
-PREPAY_CHANCE = 0.10
-"""A month, for a customer whose cash covers the balance twice."""
-RECOVERY_CHANCE, RECOVERY_SHARE, RECOVERY_MONTHS, RECOVERY_DECAY_MONTHS = 0.22, 0.06, 36, 30
-REPOSSESSION_MONTHS, REPOSSESSION_PRICE = (3, 16), 0.55
-"""A car is sold so many months after the write-off, one car sooner than another, at a share of what it is then worth."""
-CAR_DECAY = 0.985
-"""A month: what a car is worth falls by 17 % a year (house choice)."""
 CARD_CLOSED_CHANCE = 0.003
 ATTEMPT_CHANCE = 0.4
 """A direct debit is tried although the money is missing, and comes back."""
 TECHNICAL_REVERSAL_CHANCE = 0.0008
-CARD_USE_ABOVE_HABIT = 0.2
-"""Purchases on a card that is used more than its owner is used to."""
 REVERSAL_DAYS = 3
-SMALLEST_PART_CENTS = 500
-"""Nobody sends less than 5 EUR, unless that is all there is to pay."""
 ROUND_TO_CENTS, DOUBLE_CHANCE = 1_000, 0.0015
 """Some round their payments up; a few pay an instalment twice."""
 ANNOYED_SKIPS = 0.25
@@ -104,7 +98,7 @@ def step_loans(
     scheduled = _skip(loans, population, treatments, story, scheduled, owed, due, noise)
     scheduled = scheduled + _ahead(loans, population, flows.budget, scheduled, owed, noise)
     spent = by_customer(loans, scheduled, n)
-    extra = _card_extra(loans, population, scheduled, flows.budget - spent - flows.fun_wish)
+    extra = card_extra(loans, population, scheduled, flows.budget - spent - flows.fun_wish)
     second = payment_second(loans, state.stress[loans.customer], arrears > due, days, noise)
 
     missing = loans.by_debit & (scheduled < np.minimum(owed, due)) & (noise.uniform(2) < ATTEMPT_CHANCE)
@@ -116,10 +110,10 @@ def step_loans(
 
     loans.paid_sum += scheduled
     loans.balance -= scheduled + extra
-    _card_month(loans, population, state, flows, t, noise)
-    prepaid, own_money = _prepay(loans, state, arrears - scheduled, t, noise)
-    part = _prepay_part(loans, state, arrears - scheduled, prepaid, t, noise)
-    recovered, sold = _recover(loans, flows, t, noise)
+    card_month(loans, population, state, flows, t, noise)
+    prepaid, own_money = prepay(loans, state, arrears - scheduled, t, noise)
+    part = prepay_part(loans, state, arrears - scheduled, prepaid, t, noise)
+    recovered, sold = recover(loans, flows, t, noise)
 
     done = (loans.product != CARD) & loans.is_open & (loans.dues == loans.term) & (loans.balance == 0) & (prepaid == 0)
     tidy = (loans.product == CARD) & loans.is_open & (loans.balance == 0) & (noise.uniform(5) < CARD_CLOSED_CHANCE)
@@ -222,81 +216,6 @@ def _ahead(loans: Loans, population: Population, budget: Ints, paid: Ints, owed:
     left = budget - by_customer(loans, paid, n)
     affordable = left >= by_customer(loans, more, n)
     return np.where(affordable[loans.customer], more, 0)
-
-
-def _card_extra(loans: Loans, population: Population, scheduled: Ints, spare: Ints) -> Ints:
-    """Transactors pay the whole card balance, revolvers a little more than the minimum, where money is left."""
-    card = loans.is_open & (loans.product == CARD) & (scheduled >= loans.arrears) & ~loans.stopped
-    left = np.maximum(loans.balance - scheduled, 0)
-    wish = np.where(population.transactor[loans.customer], left, np.minimum(scheduled // 2, left))
-    extra = np.minimum(wish, spare[loans.customer])
-    return np.where(card & ((extra >= SMALLEST_PART_CENTS) | ((extra == left) & (extra > 0))), extra, 0)
-
-
-def _card_month(loans: Loans, population: Population, state: State, flows: Flows, t: int, noise: LoanNoise) -> None:
-    """Interest on what stays, then new purchases within the limit; purchases replace spending from the account."""
-    card = loans.is_open & (loans.product == CARD) & (loans.open_t < t)
-    use = 0.5 * (noise.exponential(9) + noise.exponential(10))
-    loans.balance += np.where(card, np.rint(loans.balance * loans.rate / 12), 0).astype(np.int64)
-    usable = card & (loans.dpd < 30) & (loans.arrears < loans.limit // 5)
-    income = state.income[loans.customer]
-    wanted = 0.09 * income * use * (1 + 0.3 * state.stress[loans.customer])
-    impulse = population.impulse[loans.customer]
-    habit = np.where(population.transactor[loans.customer], 0.05 + 0.6 * impulse, 0.15 + 1.8 * impulse**1.5)
-    wanted = np.where(loans.balance > loans.limit * habit, CARD_USE_ABOVE_HABIT * wanted, wanted)
-    wanted = np.where(population.keeps_card_unused[loans.customer], 0.0, wanted)
-    planned = cents(wanted) + flows.on_card[loans.customer]
-    planned = np.where(population.fraudster[loans.customer], loans.limit, planned)
-    room = np.maximum(loans.limit * 98 // 100 - loans.balance, 0)
-    bought = np.where(usable, np.minimum(planned, room), 0)
-    loans.balance += bought
-    saved = np.minimum(by_customer(loans, bought, population.size), flows.fun_wish * 4 // 10)
-    flows.fun_wish = flows.fun_wish - saved
-
-
-def _prepay(loans: Loans, state: State, unpaid: Ints, t: int, noise: LoanNoise) -> tuple[Ints, Bools]:
-    """Early repayment of the whole balance: from own cash, or by another lender's loan that goes straight here."""
-    able = loans.is_open & (loans.product != CARD) & (unpaid <= 0) & (loans.dues >= 3) & (loans.balance > 0)
-    able &= (loans.open_t < t) & ~loans.stopped
-    rich = state.cash[loans.customer] > 2 * loans.balance
-    from_cash = able & rich & (noise.uniform(11) < PREPAY_CHANCE)
-    once = first_of_customer(loans, from_cash)
-    refinanced = able & ~from_cash & (noise.uniform(12) < REFINANCE_CHANCE[loans.product])
-    prepaid = np.where(once | refinanced, loans.balance, 0)
-    loans.balance -= prepaid
-    return prepaid, once
-
-
-def _prepay_part(loans: Loans, state: State, unpaid: Ints, prepaid: Ints, t: int, noise: LoanNoise) -> Ints:
-    """Early repayment of a part of the balance from own cash; `treatments.recast` lowers the instalments next month."""
-    able = loans.is_open & (loans.product != CARD) & (unpaid <= 0) & (loans.dues >= 3) & (loans.term - loans.dues >= 4)
-    able &= (loans.open_t < t) & ~loans.stopped & (prepaid == 0)
-    part = np.floor(PART_SHARE * loans.balance / 10_000).astype(np.int64) * 10_000
-    affordable = state.cash[loans.customer] > 2 * part
-    mask = first_of_customer(loans, able & affordable & (part > 0) & (noise.uniform(15) < PART_CHANCE))
-    whole = by_customer(loans, prepaid, len(state.income)) > 0
-    amount = np.where(mask & ~whole[loans.customer], part, 0)
-    loans.balance -= amount
-    return amount
-
-
-def _recover(loans: Loans, flows: Flows, t: int, noise: LoanNoise) -> tuple[Ints, Ints]:
-    """Return what comes back on written-off debt: instalments, fewer with time; and the price of the car."""
-    lost = (loans.status == WRITTEN_OFF) & (loans.balance > 0)
-    age = t - loans.closed_t
-    due = lost & (age >= 1) & (age <= RECOVERY_MONTHS)
-    worth = loans.collateral * CAR_DECAY ** (t - loans.open_t)
-    price = np.minimum(np.rint(REPOSSESSION_PRICE * worth).astype(np.int64), loans.balance)
-    sale = REPOSSESSION_MONTHS[0] + (loans.due_day * 7 + loans.open_day) % (
-        REPOSSESSION_MONTHS[1] - REPOSSESSION_MONTHS[0]
-    )
-    sold = np.where(lost & (age == sale) & (loans.product == AUTO), price, 0)
-    wish = np.minimum(np.rint(RECOVERY_SHARE * loans.balance).astype(np.int64) + 1_000, loans.balance - sold)
-    chance = RECOVERY_CHANCE * np.exp(-age / RECOVERY_DECAY_MONTHS)
-    pays = due & (noise.uniform(13) < chance) & (flows.budget[loans.customer] > 4 * wish) & ~loans.stopped
-    recovered = np.where(first_of_customer(loans, pays), wish, 0)
-    loans.balance -= recovered + sold
-    return recovered, sold
 
 
 def _close(loans: Loans, mask: Bools, status: int, t: int, day: Ints) -> None:

@@ -1,4 +1,4 @@
-"""What only the simulation knows: hidden states, causes, labels and what would have been. No stage reads it."""
+"""Causes, labels and what would have been, of one block."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from workbench.book.simulation.economy import Economy
 from workbench.book.simulation.month.applications import ACCEPTED, DECISION_WORDS, DECLINED, Applications
 from workbench.book.simulation.month.step import Month
 from workbench.book.simulation.month.stress import CALM, STRESS_KINDS, SUDDEN_INCOME
-from workbench.book.simulation.month.terms import monthly_dues
-from workbench.book.simulation.population import OCCUPATION, REGION, Population
+from workbench.book.simulation.population import Population
 from workbench.book.simulation.state import BAD_DPD, PATHS, WRITTEN_OFF, State
 from workbench.book.simulation.story import TREATMENTS
 from workbench.book.simulation.truth.followed import LOST, WINDOW_MONTHS, Followed, is_bad
@@ -23,10 +21,8 @@ from workbench.book.simulation.writing.arrow import (
     dates,
     integers,
     loan_ids,
-    stamps,
     words,
 )
-from workbench.book.simulation.writing.transactions import COUNTERPARTIES
 
 INCIDENT_KINDS = (
     "account_takeover", "sudden_large_debit", "income_loss", "hidden_borrowing",
@@ -38,109 +34,6 @@ INCOME_LOSS = INCIDENT_KINDS.index("income_loss")
 _LASTS_DAYS = (3, 0, -1, 730, 0, 5, 0, 2, 0)  # -1: as long as the stress lasts
 AFTER_MONTHS = 6
 """A default belongs to an episode of stress until so many months after its end."""
-
-_TEXT, _DAY, _FLAG, _REAL, _WHOLE = pa.string(), pa.date32(), pa.bool_(), pa.float64(), pa.int64()
-SCHEMAS = {
-    name: pa.schema(list(columns.items()))
-    for name, columns in {
-        "latent": {
-            "customer_id": _TEXT, "month_end": _DAY, "stress": _REAL, "stress_kind": _TEXT,
-            "buffer_months": _REAL,  # cash over monthly needs and dues
-            "worst_dpd": _WHOLE,
-            "next_worst_dpd": _WHOLE,  # a month later; null in the last month
-            "known_at": pa.timestamp("us"),
-        },
-        "customers": {
-            "customer_id": _TEXT, "vulnerability": _REAL, "gender_effect": _REAL, "age_effect": _REAL,
-            "hidden": _FLAG, "saves_elsewhere": _FLAG, "transactor": _FLAG, "gambler": _FLAG, "ruthless": _FLAG,
-            "fraudster": _FLAG, "employer": _TEXT, "joined_on": _DAY,
-        },
-        "economy": {"month_end": _DAY, "kind": _TEXT, "name": _TEXT, "value": _REAL},
-        "episodes": {
-            "customer_id": _TEXT, "kind": _TEXT, "began": _DAY,
-            "ended": _DAY,  # null: not over at the end of the book
-            "worst_dpd": _WHOLE, "defaulted": _FLAG,
-        },
-        "defaults": {
-            "loan_id": _TEXT, "customer_id": _TEXT,
-            "month_end": _DAY,  # first of 90 days past due
-            "path": _TEXT,
-            "arrears_since": _DAY,  # month end at which the arrears that led there were first seen
-            "episode_kind": _TEXT,
-        },
-        "incidents": {
-            "incident_id": _TEXT, "customer_id": _TEXT, "kind": _TEXT, "start": _DAY,
-            "end": _DAY,  # null: not over at the end of the book
-            "harmful": _FLAG,
-            "visible": _FLAG,  # the customer's main account is in the book
-            "amount": _REAL,  # EUR; income a month for a loss of income
-            "monthly_income": _REAL,
-            "defaulted_12m": _FLAG,  # null where the book ends before
-        },
-        "applications": {
-            "application_id": _TEXT, "customer_id": _TEXT, "applied_on": _DAY, "decision": _TEXT, "loan_id": _TEXT,
-            "hidden_score": _REAL,
-            "outcome_kind": _TEXT,  # observed, or counterfactual: had it been granted; null: not followed
-            "worst_dpd_12m": _WHOLE, "bad_12m": _FLAG, "months_seen": _WHOLE,
-        },
-        "treatments": {
-            "customer_id": _TEXT, "decided_on": _DAY, "kind": _TEXT, "treated": _FLAG,
-            "worst_dpd_12m": _WHOLE, "worst_dpd_12m_otherwise": _WHOLE, "bad_12m": _FLAG, "bad_12m_otherwise": _FLAG,
-            "complete": _FLAG,
-        },
-    }.items()
-}  # fmt: skip
-
-
-def latent_columns(
-    state: State, population: Population, t: int, calendar: Calendar, next_worst: Ints | None
-) -> dict[str, pa.Array]:
-    """Return the hidden state at the end of month `t` of all who have joined by then."""
-    n = population.size
-    who = np.flatnonzero(population.joined_by(t + 1))
-    need = cents(state.income * population.need_share) + monthly_dues(state.loans, n)
-    unknown = np.full(len(who), next_worst is None)
-    later = np.zeros(n, np.int64) if next_worst is None else next_worst
-    return {
-        "customer_id": customer_ids(population.first + who),
-        "month_end": dates(np.full(len(who), calendar.last_day(t))),
-        "stress": pa.array(state.stress[who]),
-        "stress_kind": words(state.stress_kind[who], STRESS_KINDS),
-        "buffer_months": pa.array((state.cash / need)[who]),
-        "worst_dpd": integers(state.worst_dpd()[who]),
-        "next_worst_dpd": integers(later[who], missing=unknown),
-        "known_at": stamps(np.full(len(who), calendar.month_end(t))),
-    }
-
-
-def trait_columns(population: Population, calendar: Calendar) -> dict[str, pa.Array]:
-    """Return the traits of all who join before the end."""
-    who = np.flatnonzero(population.joined_by(calendar.total))
-    flags = ("hidden", "saves_elsewhere", "transactor", "gambler", "ruthless", "fraudster")
-    return {
-        "customer_id": customer_ids(population.first + who),
-        **{
-            name: pa.array(getattr(population, name)[who])
-            for name in ("vulnerability", "gender_effect", "age_effect", *flags)
-        },
-        "employer": words(population.employer[who], COUNTERPARTIES),
-        "joined_on": dates(population.since[who]),
-    }
-
-
-def economy_columns(economy: Economy, calendar: Calendar) -> dict[str, pa.Array]:
-    """Return the factors of the written months, in long form; employers are left out."""
-    t = np.arange(BURN_IN_MONTHS, calendar.total)
-    series = [("downturn", "downturn", economy.downturn), ("economy", "economy", economy.economy)]
-    series += [("sector", name, economy.sector[:, i]) for i, name in enumerate(OCCUPATION)]
-    series += [("region", name, economy.region[:, i]) for i, name in enumerate(REGION)]
-    ends = calendar.first_days(t + 1) - np.timedelta64(1, "D")
-    return {
-        "month_end": dates(np.tile(ends, len(series))),
-        "kind": pa.array([kind for kind, _, _ in series for _ in t], _TEXT),
-        "name": pa.array([name for _, name, _ in series for _ in t], _TEXT),
-        "value": pa.array(np.concatenate([values[t] for _, _, values in series])),
-    }
 
 
 @dataclass

@@ -1,0 +1,45 @@
+"""Cards: what is paid above the minimum, interest, and new purchases."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workbench.book.simulation.month.cashflow import Flows
+from workbench.book.simulation.month.noise import LoanNoise
+from workbench.book.simulation.month.payments import SMALLEST_PART_CENTS
+from workbench.book.simulation.population import Population
+from workbench.book.simulation.state import CARD, Loans, State, by_customer
+from workbench.book.simulation.world import Ints, cents
+
+CARD_USE_ABOVE_HABIT = 0.2
+"""Purchases on a card that is used more than its owner is used to."""
+
+
+def card_extra(loans: Loans, population: Population, scheduled: Ints, spare: Ints) -> Ints:
+    """Transactors pay the whole card balance, revolvers a little more than the minimum, where money is left."""
+    card = loans.is_open & (loans.product == CARD) & (scheduled >= loans.arrears) & ~loans.stopped
+    left = np.maximum(loans.balance - scheduled, 0)
+    wish = np.where(population.transactor[loans.customer], left, np.minimum(scheduled // 2, left))
+    extra = np.minimum(wish, spare[loans.customer])
+    return np.where(card & ((extra >= SMALLEST_PART_CENTS) | ((extra == left) & (extra > 0))), extra, 0)
+
+
+def card_month(loans: Loans, population: Population, state: State, flows: Flows, t: int, noise: LoanNoise) -> None:
+    """Interest on what stays, then new purchases within the limit; purchases replace spending from the account."""
+    card = loans.is_open & (loans.product == CARD) & (loans.open_t < t)
+    use = 0.5 * (noise.exponential(9) + noise.exponential(10))
+    loans.balance += np.where(card, np.rint(loans.balance * loans.rate / 12), 0).astype(np.int64)
+    usable = card & (loans.dpd < 30) & (loans.arrears < loans.limit // 5)
+    income = state.income[loans.customer]
+    wanted = 0.09 * income * use * (1 + 0.3 * state.stress[loans.customer])
+    impulse = population.impulse[loans.customer]
+    habit = np.where(population.transactor[loans.customer], 0.05 + 0.6 * impulse, 0.15 + 1.8 * impulse**1.5)
+    wanted = np.where(loans.balance > loans.limit * habit, CARD_USE_ABOVE_HABIT * wanted, wanted)
+    wanted = np.where(population.keeps_card_unused[loans.customer], 0.0, wanted)
+    planned = cents(wanted) + flows.on_card[loans.customer]
+    planned = np.where(population.fraudster[loans.customer], loans.limit, planned)
+    room = np.maximum(loans.limit * 98 // 100 - loans.balance, 0)
+    bought = np.where(usable, np.minimum(planned, room), 0)
+    loans.balance += bought
+    saved = np.minimum(by_customer(loans, bought, population.size), flows.fun_wish * 4 // 10)
+    flows.fun_wish = flows.fun_wish - saved
