@@ -58,6 +58,8 @@ OLD_SHARE, JOINS_IN_BURN_IN, JOINS_WHILE_WRITTEN = 0.50, 0.20, 0.30
 JOINING_MONTHS = 60
 UNUSED_CARD_SHARE = 0.14
 """Customers who keep a card in a drawer, unless money runs short."""
+PAYS_LATE_SHARE = 0.07
+"""Customers who pay each instalment when the next is due: always 1-29 days past due, and no worse risks than others."""
 FRAUD_SHARE = 0.008
 """Of those who join while the book is written: they borrow with another's papers and never mean to pay."""
 RUTHLESS_SHARE = 0.12
@@ -94,6 +96,7 @@ class Population:
     likes_cards: Floats
     borrows_elsewhere: Bools
     gambler: Bools
+    pays_late: Bools
     transactor: Bools
     keeps_card_unused: Bools
     rounds_up: Bools
@@ -184,6 +187,7 @@ def draw_population(block: Block, calendar: Calendar, story: Story, draw: Draw) 
         likes_cards=likes_cards,
         borrows_elsewhere=rng.random(n) < 0.4,
         gambler=rng.random(n) < 0.12,
+        pays_late=rng.random(n) < PAYS_LATE_SHARE,
         transactor=rng.random(n) < 0.40,
         keeps_card_unused=rng.random(n) < UNUSED_CARD_SHARE,
         rounds_up=rng.random(n) < 0.10,

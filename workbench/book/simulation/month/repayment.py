@@ -91,8 +91,10 @@ def step_loans(
     owed = np.where(loans.stopped, 0, arrears)
     catches_up = noise.uniform(14) < np.where(arrears > 2.2 * due, CATCH_UP_DEEP, CATCH_UP_CHANCE)
     behind = (arrears > due) & ~catches_up
+    habit = population.pays_late[loans.customer] & (loans.product != CARD) & ~loans.by_debit & (arrears <= 2 * due)
     last = (loans.product != CARD) & (loans.dues == loans.term)
     owed = np.where(behind & ~last, np.minimum(owed, np.maximum(due, 0)), owed)
+    owed = np.where(habit & ~last, np.minimum(owed, np.maximum(arrears - due, 0)), owed)
 
     scheduled = _waterfall(loans, owed, flows.budget)
     scheduled = _skip(loans, population, treatments, story, scheduled, owed, due, noise)

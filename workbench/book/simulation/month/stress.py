@@ -10,9 +10,9 @@ from workbench.book.simulation.state import State
 from workbench.book.simulation.story import Story
 from workbench.book.simulation.world import Bools, Draw, Floats, Ints, Stream
 
-GRADUAL_HAZARD = 0.0031
+GRADUAL_HAZARD = 0.0022
 """Chance a month that gradual stress begins, for a customer of vulnerability 0 in calm times (calibrated)."""
-SUDDEN_HAZARD = 0.0052
+SUDDEN_HAZARD = 0.0036
 """The same for a shock without prior signal: alike for all customers, whatever their vulnerability (calibrated)."""
 VULNERABILITY_EFFECT = 0.42
 SECTOR_EFFECT, REGION_EFFECT, EMPLOYER_EFFECT, ECONOMY_EFFECT = 0.6, 0.6, 0.5, 1.0
@@ -23,11 +23,12 @@ STRAIN_EFFECT, STRAIN_PEAK_MONTHS = 1.3, 9
 `effect x (a / peak) exp(1 - a / peak)`, a in months. Seasoning curves peak in the second year (see docs/simulation.md)."""
 RELAPSE_EFFECT, RELAPSE_MONTHS = 1.0, 6
 """After an episode the log hazard is higher by `effect x exp(-a / months)`, a in months since it ended."""
-SCAR_EFFECT, SCAR_MONTHS, SCAR_DPD = 2.2, 9, 60
+SCAR_EFFECT, SCAR_MONTHS, SCAR_DPD = 1.6, 9, 60
 """The same after a loan was so many days past due: savings are gone, and who was that late often is again."""
 LAID_OFF_SHARE = 0.45
 """Staff who lose their income when an employer closes."""
-RECOVERY_HAZARD = 0.19
+RECOVERY_GRADUAL, RECOVERY_SUDDEN = 0.15, 0.11
+"""Chance a month that an episode at full depth turns to recovery."""
 DRIFT_VULNERABILITY = 0.1
 """The effect of vulnerability after a drift of the concept: who is hit has less to do with who was hit before."""
 
@@ -55,8 +56,9 @@ def step_stress(
     sudden = calm & ~gradual & (closed | (u[1] < SUDDEN_HAZARD * (1 + 0.8 * downturn)))
     by_income = closed | ((u[2] < 0.65) & (population.occupation != RETIRED))
 
+    recovery = np.where(np.isin(state.stress_kind, (SUDDEN_INCOME, SUDDEN_EXPENSE)), RECOVERY_SUDDEN, RECOVERY_GRADUAL)
     full = ~calm & ~state.recovering & (state.stress >= 0.99 * state.stress_depth)
-    state.recovering |= full & (u[3] < RECOVERY_HAZARD * (1 - 0.35 * downturn))
+    state.recovering |= full & (u[3] < recovery * (1 - 0.35 * downturn))
     rising = ~calm & ~state.recovering
     state.stress = np.where(rising, np.minimum(state.stress_depth, state.stress + state.stress_speed), state.stress)
     state.stress = np.where(state.recovering, np.maximum(0.0, state.stress - 0.3), state.stress)
@@ -65,7 +67,7 @@ def step_stress(
     state.recovering[ended] = False
 
     began = gradual | sudden
-    _begin(state, gradual, np.where(by_income, GRADUAL_INCOME, GRADUAL_EXPENSE), 0.3 + 0.7 * u[4], 0.1 + 0.3 * u[5])
+    _begin(state, gradual, np.where(by_income, GRADUAL_INCOME, GRADUAL_EXPENSE), 0.45 + 0.55 * u[4], 0.15 + 0.4 * u[5])
     _begin(state, sudden, np.where(by_income, SUDDEN_INCOME, SUDDEN_EXPENSE), 0.6 + 0.4 * u[4], np.ones(n))
     state.strain_months += 1
     state.scar_months = np.where(state.worst_dpd() >= SCAR_DPD, 0, state.scar_months + 1)

@@ -20,7 +20,7 @@ from workbench.book.simulation.world import BURN_IN_MONTHS, Bools, Draw, Floats,
 CONTACT, LIMIT_CUT, RESTRUCTURING = range(len(TREATMENTS))
 FOLLOWED = np.array([RESTRUCTURING, LIMIT_CUT, RESTRUCTURING, LIMIT_CUT, CONTACT])
 """Which treatment `truth/` follows for a customer, by position: rare ones for more customers than the frequent one."""
-TREATED_SHARE = (0.5, 0.5, 0.11)
+TREATED_SHARE = (0.5, 0.5, 0.06)
 CUT_TO = 0.55
 """A cut limit, as a share of the old one; never below the balance."""
 CUT_CLEAN_MONTHS, CUT_UTILISATION = 9, 0.5
