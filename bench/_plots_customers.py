@@ -23,8 +23,8 @@ def plot_utilisation(table: pd.DataFrame, *, ax: Axes | None = None, title: str 
     bars = ax.bar(range(len(table)), table["share"], width=0.94, color=BLUE)
     _label_bars(ax, bars, [_share(value) for value in table["share"]])
     edges = zip(table["used_from"], table["used_to"], strict=True)
-    names = ["none" if low < 0 else "over" if low >= 1 else f"-{100 * high:.0f}" for low, high in edges]
-    ax.set_xticks(range(len(table)), names)
+    names = ["none" if low < 0 else "over" if low >= 1 else f"≤{100 * high:.0f}" for low, high in edges]
+    ax.set_xticks(range(len(table)), names, fontsize=7.5)
     ax.set_yticks([])
     return ax
 

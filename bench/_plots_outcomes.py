@@ -103,10 +103,9 @@ def plot_hazard(table: pd.DataFrame, *, ax: Axes | None = None, title: str = "")
     if len(whole):
         top = whole.loc[whole["smoothed"].idxmax()]
         ax.plot([top["age_months"]], [top["smoothed"]], "o", color=INK, markersize=5)
-        words = {"ha": "center", "va": "top", "color": INK, "fontsize": 8.5}
         text = f"all: highest in month {top['age_months']:.0f}"
-        ax.annotate(text, (top["age_months"], top["smoothed"]), (0, -34), textcoords="offset points", **words,
-                    arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.8})  # fmt: skip
+        ax.vlines(top["age_months"], 0, top["smoothed"], color=INK, linewidth=0.6)
+        ax.annotate(text, (top["age_months"], 0), (4, 5), textcoords="offset points", color=INK, fontsize=8.5)
     ax.set_ylim(bottom=0)
     return ax
 
@@ -146,6 +145,7 @@ def plot_roll_matrix(table: pd.DataFrame, *, ax: Axes | None = None, title: str 
 def plot_prepayment(table: pd.DataFrame, *, ax: Axes | None = None, title: str = "") -> Axes:
     """Draw the share of loans not yet repaid before their time (`surviving`) by `age_months`, a line a `product`."""
     ax = _axes(ax, title=title or "Not yet repaid before their time", x="Months since opening", percent="y")
+    highest = table.loc[table["age_months"] == 24, "surviving"].max()
     for product, line in table.groupby("product"):
         colour = PRODUCT_COLOURS.get(str(product), INK)
         ax.plot(line["age_months"], line["surviving"], color=colour)
@@ -154,7 +154,8 @@ def plot_prepayment(table: pd.DataFrame, *, ax: Axes | None = None, title: str =
         if len(at):
             value = float(at["surviving"].iloc[0])
             ax.plot([24], [value], "o", color=colour, markersize=4)
-            ax.annotate(_share(value), (24, value), (3, 6), textcoords="offset points", color=colour, fontsize=8)
+            place = (3, 6) if value >= highest else (-6, -13)
+            ax.annotate(_share(value), (24, value), place, textcoords="offset points", color=colour, fontsize=8)
     ax.set_ylim(0, 1.02)
     return ax
 

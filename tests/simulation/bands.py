@@ -151,8 +151,8 @@ USE = (
 HAPPENINGS = (
     Band("restructured", 0.005, 0.05, "%", partial(values.happened, what="restructured"),
          "loans restructured", HOUSE),
-    Band("several_schedules", 0.005, 0.06, "%", partial(values.happened, what="several_schedules"),
-         "loans with two schedules or more", HOUSE),
+    Band("several_schedules", 0.01, 0.15, "%", partial(values.happened, what="several_schedules"),
+         "loans with two schedules or more", f"{HOUSE}: a restructuring makes a new one, and so does a part prepayment"),
     Band("partial_payments", 0.01, 0.06, "%", partial(values.happened, what="partial_payments"),
          "loan-months paid in part", HOUSE),
     Band("reversals", 0.005, 0.03, "%", partial(values.happened, what="reversals"),

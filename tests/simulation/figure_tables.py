@@ -131,7 +131,8 @@ def examples(sql: duckdb.DuckDBPyConnection) -> dict[str, str]:
         "strategic": f"truth_defaults where path = 'strategic' and month_number(month_end) {inside}",
         "disorganised": f"truth_defaults where path = 'disorganised' and month_number(month_end) {inside}",
         "stress that passed": f"""truth_episodes where kind = 'gradual_income' and not defaulted and worst_dpd between 1 and 89
-            and month_number(began) {inside} and ended is not null""",
+            and month_number(began) {inside} and ended is not null
+            and customer_id not in (select customer_id from truth_defaults)""",
         "nothing happened": """truth_customers where customer_id not in (select customer_id from truth_episodes)
             and customer_id in (select customer_id from loan group by 1 having count(*) > 1)""",
     }

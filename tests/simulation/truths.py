@@ -168,7 +168,8 @@ def outcomes_by_score(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """Return by fifth of the hidden score (1 the worst) and decision: applications, bad rate and its standard error."""
     need(sql, "truth_applications")
     table = sql.execute(
-        """select ntile(5) over (order by hidden_score, application_id) as score, decision, bad_12m::int as bad from truth_applications
+        """select ntile(5) over (order by hidden_score, application_id) as score, decision, bad_12m::int as bad
+           from truth_applications
            where months_seen >= 12 and decision in ('accepted', 'declined') and outcome_kind is not null"""
     ).df()
     found = table.groupby(["score", "decision"])["bad"].agg(["size", "mean", "sem"]).reset_index()
