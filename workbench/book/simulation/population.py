@@ -58,9 +58,9 @@ OLD_SHARE, JOINS_IN_BURN_IN, JOINS_WHILE_WRITTEN = 0.50, 0.20, 0.30
 JOINING_MONTHS = 60
 UNUSED_CARD_SHARE = 0.14
 """Customers who keep a card in a drawer, unless money runs short."""
-PAYS_LATE_SHARE = 0.07
+PAYS_LATE_SHARE = 0.06
 """Customers who pay each instalment when the next is due: always 1-29 days past due, and no worse risks than others."""
-FRAUD_SHARE = 0.008
+FRAUD_SHARE = 0.0065
 """Of those who join while the book is written: they borrow with another's papers and never mean to pay."""
 RUTHLESS_SHARE = 0.12
 """Customers who stop paying when it pays to: the strategic ones (Gerardi et al. and others find few)."""

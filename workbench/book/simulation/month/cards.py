@@ -11,6 +11,8 @@ from workbench.book.simulation.population import Population
 from workbench.book.simulation.state import CARD, Loans, State, by_customer
 from workbench.book.simulation.world import Ints, cents
 
+TAMED_USE = 0.5
+"""Purchases on a card in the year after a helpful limit cut, as a share of what they would have been."""
 CARD_USE_ABOVE_HABIT = 0.2
 """Purchases on a card that is used more than its owner is used to."""
 
@@ -33,8 +35,9 @@ def card_month(loans: Loans, population: Population, state: State, flows: Flows,
     income = state.income[loans.customer]
     wanted = 0.09 * income * use * (1 + 0.3 * state.stress[loans.customer])
     impulse = population.impulse[loans.customer]
-    habit = np.where(population.transactor[loans.customer], 0.05 + 0.6 * impulse, 0.15 + 1.8 * impulse**1.5)
+    habit = np.where(population.transactor[loans.customer], 0.05 + 0.6 * impulse, 0.18 + 1.9 * impulse**1.5)
     wanted = np.where(loans.balance > loans.limit * habit, CARD_USE_ABOVE_HABIT * wanted, wanted)
+    wanted = np.where(state.tamed_months[loans.customer] > 0, TAMED_USE * wanted, wanted)
     wanted = np.where(population.keeps_card_unused[loans.customer], 0.0, wanted)
     planned = cents(wanted) + flows.on_card[loans.customer]
     planned = np.where(population.fraudster[loans.customer], loans.limit, planned)

@@ -28,7 +28,7 @@ OTHER_LOAN_CHANCE_STRESSED, OTHER_LOAN_CHANCE_CALM = 0.12, 0.0006
 OTHER_LOAN_REFUSED = 0.25
 """Chance that a customer who borrows elsewhere does so in the month after being declined here."""
 OTHER_LOAN_MONTHS = 24
-TAMED_IMPULSE = 0.5
+TAMED_IMPULSE = 0.2
 """Share of impulse spending that is left after a helpful limit cut, or in the month of a helpful call."""
 
 

@@ -8,7 +8,7 @@ from workbench.book.simulation.month.noise import LoanNoise
 from workbench.book.simulation.state import CARD, Loans, State, by_customer, first_of_customer
 from workbench.book.simulation.world import Bools, Ints
 
-REFINANCE_CHANCE = np.array([0.006, 0.011, 0.0])
+REFINANCE_CHANCE = np.array([0.006, 0.013, 0.0])
 """A month, by product: another lender pays the whole balance."""
 PREPAY_CHANCE = 0.10
 """A month, for a customer whose cash covers the balance twice."""

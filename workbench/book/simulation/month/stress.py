@@ -10,9 +10,9 @@ from workbench.book.simulation.state import State
 from workbench.book.simulation.story import Story
 from workbench.book.simulation.world import Bools, Draw, Floats, Ints, Stream
 
-GRADUAL_HAZARD = 0.0022
+GRADUAL_HAZARD = 0.0024
 """Chance a month that gradual stress begins, for a customer of vulnerability 0 in calm times (calibrated)."""
-SUDDEN_HAZARD = 0.0036
+SUDDEN_HAZARD = 0.0029
 """The same for a shock without prior signal: alike for all customers, whatever their vulnerability (calibrated)."""
 VULNERABILITY_EFFECT = 0.42
 SECTOR_EFFECT, REGION_EFFECT, EMPLOYER_EFFECT, ECONOMY_EFFECT = 0.6, 0.6, 0.5, 1.0
@@ -23,10 +23,12 @@ STRAIN_EFFECT, STRAIN_PEAK_MONTHS = 1.3, 9
 `effect x (a / peak) exp(1 - a / peak)`, a in months. Seasoning curves peak in the second year (see docs/simulation.md)."""
 RELAPSE_EFFECT, RELAPSE_MONTHS = 1.0, 6
 """After an episode the log hazard is higher by `effect x exp(-a / months)`, a in months since it ended."""
-SCAR_EFFECT, SCAR_MONTHS, SCAR_DPD = 1.6, 9, 60
+SCAR_EFFECT, SCAR_MONTHS, SCAR_DPD = 3.7, 9, 90
 """The same after a loan was so many days past due: savings are gone, and who was that late often is again."""
 LAID_OFF_SHARE = 0.45
 """Staff who lose their income when an employer closes."""
+TAMED_RECOVERY = 2.0
+"""Factor on the chance to recover while a helpful treatment lasts: the household is advised, and adapts."""
 RECOVERY_GRADUAL, RECOVERY_SUDDEN = 0.15, 0.11
 """Chance a month that an episode at full depth turns to recovery."""
 DRIFT_VULNERABILITY = 0.1
@@ -57,6 +59,7 @@ def step_stress(
     by_income = closed | ((u[2] < 0.65) & (population.occupation != RETIRED))
 
     recovery = np.where(np.isin(state.stress_kind, (SUDDEN_INCOME, SUDDEN_EXPENSE)), RECOVERY_SUDDEN, RECOVERY_GRADUAL)
+    recovery = recovery * np.where(state.tamed_months > 0, TAMED_RECOVERY, 1.0)
     full = ~calm & ~state.recovering & (state.stress >= 0.99 * state.stress_depth)
     state.recovering |= full & (u[3] < recovery * (1 - 0.35 * downturn))
     rising = ~calm & ~state.recovering

@@ -21,7 +21,7 @@ CONTACT, LIMIT_CUT, RESTRUCTURING = range(len(TREATMENTS))
 FOLLOWED = np.array([RESTRUCTURING, LIMIT_CUT, RESTRUCTURING, LIMIT_CUT, CONTACT])
 """Which treatment `truth/` follows for a customer, by position: rare ones for more customers than the frequent one."""
 TREATED_SHARE = (0.5, 0.5, 0.06)
-CUT_TO = 0.55
+CUT_TO = 0.65
 """A cut limit, as a share of the old one; never below the balance."""
 CUT_CLEAN_MONTHS, CUT_UTILISATION = 9, 0.5
 """The programme looks at cards that were past due in so many months, or that use more than this share."""
@@ -30,6 +30,9 @@ REQUEST_CHANCE, REQUEST_STRESS, REQUEST_GRANTED = 0.006, 0.014, 0.5
 LIMIT_STEP_CENTS, MAX_LIMIT_CENTS = 10_000, 1_500_000
 HARDSHIP_CHANCE, HARDSHIP_STRESS = 0.0003, 0.03
 TAMED_MONTHS = ANGRY_MONTHS = 12
+CALLED_MONTHS = 4
+"""How long customers spend less, and recover sooner, after a helpful limit cut and after a helpful call; how long they are
+angry after a harmful cut or restructuring."""
 EXTENDED_MONTHS, MAX_TERM_MONTHS = 24, 84
 HOLIDAY_CHANCE = 0.012
 """Chance a month of a payment holiday for a stressed customer who is not past due: no distress is recorded."""
@@ -86,6 +89,10 @@ def treat(state: State, population: Population, t: int, story: Story, draw: Draw
     if story.contact != "off":
         early = late & (worst < 30)
         done.contacted = _assign(state, t, CONTACT, early, u[2] < TREATED_SHARE[CONTACT], flip, done)
+        if story.contact == "helpful":
+            state.tamed_months = np.where(
+                done.contacted, np.maximum(state.tamed_months, CALLED_MONTHS + 1), state.tamed_months
+            )
         done.contacted |= worst >= 30
     _change_limits(state, t, story, u, noise, done, flip=flip)
     _restructure(state, t, story, u, noise, done, flip=flip)
