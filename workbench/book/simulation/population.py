@@ -49,9 +49,9 @@ EMPLOYER_SECTOR = np.repeat(np.arange(SELF_EMPLOYED), EMPLOYERS_PER_SECTOR)
 
 MEDIAN_INCOME = 2_300.0
 """Net, EUR a month: house choice."""
-HIDDEN_ACCOUNT_SHARE = 0.32
+HIDDEN_ACCOUNT_SHARE = 0.45
 """Customers whose main account is with another bank: their transactions here show next to nothing."""
-SAVES_ELSEWHERE_SHARE = 0.65
+SAVES_ELSEWHERE_SHARE = 0.75
 """Of the others: those who keep savings at another bank, so that the balance here says little about them."""
 OLD_SHARE, JOINS_IN_BURN_IN, JOINS_WHILE_WRITTEN = 0.50, 0.20, 0.30
 """Customers from before the burn-in; those who join in it; those who join in the first 60 written months."""

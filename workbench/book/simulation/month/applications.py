@@ -45,7 +45,7 @@ FRAUD_DEMAND = 0.5
 """Chance a month that a fraudster asks, from the first month on."""
 BASE_RATE = [0.075, 0.045, 0.175]
 MAX_OPEN_LOANS = 4
-MAX_DUES_TO_INCOME, MAX_DUES_LOOSE = 0.40, 0.55
+MAX_DUES_TO_INCOME, MAX_DUES_LOOSE = 0.35, 0.50
 BUREAU_MEAN, BUREAU_VULNERABILITY, BUREAU_STRESS, BUREAU_DEBT, BUREAU_NOISE = 620.0, -38.0, -35.0, -25.0, 32.0
 """Score of an outside bureau at the application: seen once by the policy, kept nowhere but in `truth/`."""
 BUREAU_CUTOFF, BUREAU_CUTOFF_LOOSE = 580.0, 515.0
@@ -199,7 +199,7 @@ def _bureau_score(state: State, population: Population, rng: np.random.Generator
 def _application_score(population: Population, t: int, count: Ints, rng: np.random.Generator) -> Floats:
     """Return the lender's old score: education, years with the bank, loans; and an officer's impression."""
     years = np.clip((t - population.since_t) / 12, 0, 10)
-    impression = 20 * rng.standard_normal(population.size) - 34 * population.vulnerability
+    impression = 20 * rng.standard_normal(population.size) - 28 * population.vulnerability
     return np.round(480 + 12 * population.education + 5 * years - 8 * count + impression)
 
 
