@@ -1,7 +1,7 @@
 """Import and check of a large book against plain DuckDB COPY of the same files; an append of 0.5 % new rows; reading as known.
 
 Run: .venv/bin/python -m bench.load [customers] [runs]
-103,000 customers and 36 months give 6M instalments; transactions are cut to 20M. Needs 12 GB of disk and some 15 minutes.
+130,000 customers and 36 months give 6M instalments; transactions are cut to 20M. Needs 12 GB of disk and some 15 minutes.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def deliver(workspace: Workspace, customers: int, full: Path, new: Path) -> dict
     connection = duckdb.connect()
     rows = {}
     for table in manifest.tables:
-        source = f"read_parquet('{folder / table}.parquet')"
+        source = f"read_parquet({[str(file) for file in table_files(folder, table)]})"
         if table == "transactions":
             share = min(1.0, TRANSACTIONS * (1 + APPENDED) / manifest.tables[table].rows)
             source = f"(SELECT * FROM {source} WHERE hash(transaction_id) / 18446744073709551615 < {share})"
@@ -177,4 +177,4 @@ if __name__ == "__main__" and sys.argv[1:2] == ["deliver"]:
     root = Path(sys.argv[3])
     json.dump(deliver(open_workspace(root), int(sys.argv[2]), root / "full", root / "new"), sys.stdout)
 elif __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 103_000, int(sys.argv[2]) if len(sys.argv) > 2 else 2)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 130_000, int(sys.argv[2]) if len(sys.argv) > 2 else 2)

@@ -22,7 +22,6 @@ from .commands import Finished, current_folder, shell
 ROOT = Path(__file__).resolve().parent.parent
 LENDER = ("--customers", "1000", "--months", "33", "--seed", "7", "--start", "2023-01-01")
 LAST = "2025-09-30"
-AGAIN = ("30_scorecard", "32_anomaly", "40_monitoring")
 NO_NETWORK = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 ALONE = {"WORKBENCH_THREADS": "1"}  # one thread: floats equal to the last bit (design, "Same inputs, same results")
 
@@ -58,16 +57,18 @@ class Again(threading.Thread):
         super().__init__(daemon=True)
         self.home = home
         self.ended: dict[str, Finished] = {}
+        self.removed: set[str] = set()  # files of the truth
         self.cut = can_cut_network()
 
     def run(self) -> None:
-        """Simulate, then run the stages that scores and alerts need."""
+        """Simulate, remove the truth, then run every stage."""
         before = NO_NETWORK if self.cut else ()
         commands = [("book", "simulate", "demo", *LENDER, "--json")]
-        commands += [("run", notebook, "--book", "demo", "--json") for notebook in AGAIN]
+        commands += [("run", notebook, "--book", "demo", "--json") for notebook in STAGES]
         for command in commands:
             self.ended[command[1]] = shell(*command, home=self.home, before=before, **ALONE)
             for truth in self.home.glob("data/books/demo/generations/*/truth"):
+                self.removed |= {path.name for path in truth.iterdir()}
                 shutil.rmtree(truth)  # whoever reads it from now on fails
 
     def said(self, step: str) -> Any:

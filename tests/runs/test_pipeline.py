@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import re
 from html import unescape
+from pathlib import Path
 
 import nbformat
 import openpyxl
 import pandas as pd
 import pytest
 
+from workbench.book.simulation.truth.schemas import SCHEMAS
 from workbench.book.store import current_generation
 from workbench.core import outputs
 from workbench.models.tracking import list_models, load_model
-from workbench.runs.pipeline import STAGES
+from workbench.runs.pipeline import FIT, STAGES
 
 from ..commands import Finished
-from ..pipeline import AGAIN, LAST, Lender
+from ..pipeline import LAST, Lender
 
 pytestmark = pytest.mark.slow
 LISTS = {
@@ -200,15 +202,34 @@ def test_the_same_scores_give_the_same_alert_list(lender: Lender) -> None:
 
 def test_no_stage_reads_the_truth(lender: Lender) -> None:
     folder, manifest = current_generation(lender.workspace, "demo")
-    assert any((folder / "truth").iterdir())
-    assert "truth" not in manifest.tables
-    lender.again.join()  # there it was removed before the first stage, and the alerts are the same
+    there = {path.name for path in (folder / "truth").iterdir()}
+    assert {Path(name).stem for name in there} == set(SCHEMAS)
+    assert {"latent", "episodes", "defaults", "incidents", "treatments"}.isdisjoint(manifest.tables)
+    lender.again.join()  # there it was removed before the first stage, and everything a stage leaves is the same
+    assert lender.again.removed == there
     assert not list(lender.again.home.glob("data/books/demo/generations/*/truth"))
     assert {done.code for done in lender.again.ended.values()} == {0}
 
 
+@pytest.mark.parametrize("notebook", STAGES)
+def test_without_the_truth_a_stage_leaves_the_same_tables_and_the_same_page(notebook: str, lender: Lender) -> None:
+    folder, again = lender.folder(notebook), lender.again.folder(notebook)
+    names = {path.name for path in folder.iterdir()}
+    assert names == {path.name for path in again.iterdir()}
+    tables = sorted(name for name in names if name.endswith((".parquet", ".csv")))
+    assert any(name.endswith(".parquet") for name in tables)
+    for name in tables:
+        if name.endswith(".csv"):
+            assert (folder / name).read_bytes() == (again / name).read_bytes(), name
+        else:
+            ours, other = (pd.read_parquet(place / name) for place in (folder, again))
+            pd.testing.assert_frame_equal(ours, other, check_exact=True)
+    if STAGES.index(notebook) <= STAGES.index(FIT) or "not promoted" in lender.ended.out:  # there nobody promotes
+        assert words(lender.page(notebook)) == words((again / f"{notebook}.html").read_text("utf-8"))
+
+
 def test_run_tells_a_program_what_it_did(lender: Lender) -> None:
-    said = {notebook: lender.again.said(notebook) for notebook in AGAIN}
+    said = {notebook: lender.again.said(notebook) for notebook in STAGES}
     for notebook, facts in said.items():
         assert facts["run_id"].startswith(f"{notebook}-demo-{LAST}-")
         assert facts["seconds"] > 0
@@ -220,7 +241,7 @@ def test_everything_passes_without_network(lender: Lender) -> None:
     if not lender.again.cut:
         pytest.skip("network cut: `unshare --net` and `ip` do not work here (they need root and iproute2)")
     lender.again.join()
-    assert {step: done.code for step, done in lender.again.ended.items()} == dict.fromkeys(("simulate", *AGAIN), 0)
+    assert {step: done.code for step, done in lender.again.ended.items()} == dict.fromkeys(("simulate", *STAGES), 0)
     said: list[Finished] = list(lender.again.ended.values())
     assert not [done.err for done in said if re.search(r"resolution|unreachable|retry", done.err, re.IGNORECASE)]
 

@@ -16,7 +16,7 @@ from workbench.book.schema import TABLES
 from workbench.book.simulated import simulate_book
 from workbench.book.simulation import SimulatedBook, simulate, true_pd, world
 from workbench.book.simulation.block import WRITTEN_TABLES
-from workbench.book.simulation.truth.labels import SCHEMAS
+from workbench.book.simulation.truth.schemas import SCHEMAS
 from workbench.book.simulation.world import BURN_IN_MONTHS
 from workbench.book.simulation.writing import faults
 from workbench.book.store import table_files

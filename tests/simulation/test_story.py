@@ -366,6 +366,24 @@ def test_a_treatment_switched_off_is_not_given(name: str) -> None:
         assert not any(len(made.customer) for made in done.decided if (made.kind == TREATMENTS.index(name)).any())
 
 
+def test_who_is_treated_is_left_to_chance() -> None:
+    """The treated and the others are alike in what they are: the difference between them is the treatment's."""
+    world, _block = world_of(6_000, months=story.CUT_MONTHS[1], seed=SEED, story=Story())
+    vulnerability, rows = world.population.vulnerability, []
+    for lived in live(world, seed=SEED):
+        for made in lived.month.treatments.decided:
+            worst = lived.before.worst_dpd()[made.customer]
+            rows += list(zip(made.kind, made.treated, vulnerability[made.customer], worst, strict=True))
+    frame = pd.DataFrame(rows, columns=["kind", "treated", "vulnerability", "worst_dpd"]).astype(float)
+    for _kind, of_kind in frame.groupby("kind"):
+        treated = of_kind["treated"] == 1
+        assert min(treated.sum(), (~treated).sum()) > 20
+        for trait in ("vulnerability", "worst_dpd"):
+            groups = [of_kind.loc[mask, trait] for mask in (treated, ~treated)]
+            error = np.sqrt(sum(group.var() / len(group) for group in groups))
+            assert abs(groups[0].mean() - groups[1].mean()) < 3.5 * error
+
+
 def test_cut_limits_are_lower_and_never_below_the_balance() -> None:
     world, _block = world_of(3_000, months=story.CUT_MONTHS[1], seed=SEED, story=Story())
     cut = 0
