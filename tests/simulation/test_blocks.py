@@ -83,19 +83,19 @@ def test_a_smaller_book_takes_the_place_of_a_larger_one(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def two_blocks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("blocks")
+def two_blocks(workspace: Workspace) -> Book:
+    """Return a stored book of two blocks, in which many are registered twice."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(world, "BLOCK_CUSTOMERS", SMALL)
         patch.setattr(faults, "REGISTERED_TWICE", 0.05)
-        simulate(folder, customers=2 * SMALL, months=14, seed=9, start=START)
-    return folder
+        simulate_book(workspace, "two-blocks", customers=2 * SMALL, months=14, seed=9, start=START)
+    return Book.open(workspace, "two-blocks")
 
 
 @pytest.mark.parametrize("name", WRITTEN_TABLES)
-def test_keys_of_two_blocks_never_meet(name: str, two_blocks: Path) -> None:
+def test_keys_of_two_blocks_never_meet(name: str, two_blocks: Book) -> None:
     key = list(TABLES[name].key)
-    first, second = (pq.read_table(file).to_pandas() for file in table_files(two_blocks, name))
+    first, second = (pq.read_table(file).to_pandas() for file in table_files(two_blocks.folder, name))
     assert len(first) > 0
     assert len(second) > 0
     assert not set(map(tuple, first[key].to_numpy())) & set(map(tuple, second[key].to_numpy()))
@@ -104,26 +104,25 @@ def test_keys_of_two_blocks_never_meet(name: str, two_blocks: Path) -> None:
     assert not first.drop(columns=key).equals(second.drop(columns=key).head(len(first)))
 
 
-def test_blocks_share_the_economy_alone(two_blocks: Path) -> None:
-    assert [path.name for path in sorted((two_blocks / "truth").glob("economy*"))] == ["economy.parquet"]
-    first, second = (pq.read_table(file).to_pandas() for file in table_files(two_blocks / "truth", "customers"))
+def test_blocks_share_the_economy_alone(two_blocks: Book) -> None:
+    assert [path.name for path in sorted((two_blocks.folder / "truth").glob("economy*"))] == ["economy.parquet"]
+    first, second = (pq.read_table(file).to_pandas() for file in table_files(two_blocks.folder / "truth", "customers"))
     assert set(first["vulnerability"]).isdisjoint(second["vulnerability"])
 
 
-def test_a_book_of_two_blocks_opens_as_one(
-    workspace: Workspace, two_blocks: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(world, "BLOCK_CUSTOMERS", SMALL)
-    monkeypatch.setattr(faults, "REGISTERED_TWICE", 0.05)
-    manifest = simulate_book(workspace, "two-blocks", customers=2 * SMALL, months=14, seed=9, start=START)
-    book = Book.open(workspace, "two-blocks")
-    assert list(manifest.tables["payments"].files) == ["payments.parquet", "payments+0001.parquet"]
-    for name in WRITTEN_TABLES:
-        rows = rows_of(two_blocks, name)
-        assert manifest.tables[name].rows == len(rows)
-        assert manifest.tables[name].keys == len(rows.drop_duplicates(list(TABLES[name].key)))
-    counted = book.as_known("loans", as_of=date(2024, 2, 29)).count().to_pyarrow().as_py()
-    assert counted == rows_of(two_blocks, "loans")["loan_id"].nunique()
+def test_a_book_of_two_blocks_opens_as_one(two_blocks: Book) -> None:
+    day = two_blocks.manifest.facts.last_day
+    for name in ("loans", "payments", "performance"):
+        keys = rows_of(two_blocks.folder, name).drop_duplicates(list(TABLES[name].key))
+        assert two_blocks.as_known(name, as_of=day).count().to_pyarrow().as_py() == len(keys)
+
+
+@pytest.mark.parametrize("name", WRITTEN_TABLES)
+def test_the_facts_of_a_book_are_those_of_all_its_blocks(name: str, two_blocks: Book) -> None:
+    facts, rows = two_blocks.manifest.tables[name], rows_of(two_blocks.folder, name)
+    assert list(facts.files) == [f"{name}.parquet", f"{name}+0001.parquet"]
+    assert facts.rows == len(rows)
+    assert facts.keys == len(rows.drop_duplicates(list(TABLES[name].key)))
 
 
 def test_true_pds_of_two_blocks_are_those_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,14 +219,13 @@ def test_what_is_returned(shorter_and_longer: tuple[Path, Path, SimulatedBook]) 
 
 
 @pytest.mark.usefixtures("small_blocks")
-@pytest.mark.parametrize("threads", [1, 2])
-def test_progress_counts_up_to_all_months_of_all_blocks(threads: int, tmp_path: Path) -> None:
+def test_progress_counts_up_to_all_months_of_all_blocks(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     simulate(
         tmp_path,
         customers=SMALL + 50,
         months=2,
-        threads=threads,
+        threads=2,
         on_month=lambda done, total: seen.append((done, total)),
     )
     total = 2 * (BURN_IN_MONTHS + 2)
