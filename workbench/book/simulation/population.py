@@ -49,7 +49,7 @@ EMPLOYER_SECTOR = np.repeat(np.arange(SELF_EMPLOYED), EMPLOYERS_PER_SECTOR)
 
 MEDIAN_INCOME = 2_300.0
 """Net, EUR a month: house choice."""
-HIDDEN_ACCOUNT_SHARE = 0.45
+HIDDEN_ACCOUNT_SHARE = 0.50
 """Customers whose main account is with another bank: their transactions here show next to nothing."""
 SAVES_ELSEWHERE_SHARE = 0.75
 """Of the others: those who keep savings at another bank, so that the balance here says little about them."""

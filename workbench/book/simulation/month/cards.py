@@ -35,7 +35,7 @@ def card_month(loans: Loans, population: Population, state: State, flows: Flows,
     income = state.income[loans.customer]
     wanted = 0.09 * income * use * (1 + 0.3 * state.stress[loans.customer])
     impulse = population.impulse[loans.customer]
-    habit = np.where(population.transactor[loans.customer], 0.05 + 0.6 * impulse, 0.18 + 1.9 * impulse**1.5)
+    habit = np.where(population.transactor[loans.customer], 0.05 + 0.6 * impulse, 0.20 + 2.0 * impulse**1.5)
     wanted = np.where(loans.balance > loans.limit * habit, CARD_USE_ABOVE_HABIT * wanted, wanted)
     wanted = np.where(state.tamed_months[loans.customer] > 0, TAMED_USE * wanted, wanted)
     wanted = np.where(population.keeps_card_unused[loans.customer], 0.0, wanted)

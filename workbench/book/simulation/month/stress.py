@@ -12,7 +12,7 @@ from workbench.book.simulation.world import Bools, Draw, Floats, Ints, Stream
 
 GRADUAL_HAZARD = 0.0024
 """Chance a month that gradual stress begins, for a customer of vulnerability 0 in calm times (calibrated)."""
-SUDDEN_HAZARD = 0.0029
+SUDDEN_HAZARD = 0.0026
 """The same for a shock without prior signal: alike for all customers, whatever their vulnerability (calibrated)."""
 VULNERABILITY_EFFECT = 0.42
 SECTOR_EFFECT, REGION_EFFECT, EMPLOYER_EFFECT, ECONOMY_EFFECT = 0.6, 0.6, 0.5, 1.0
@@ -23,7 +23,7 @@ STRAIN_EFFECT, STRAIN_PEAK_MONTHS = 1.3, 9
 `effect x (a / peak) exp(1 - a / peak)`, a in months. Seasoning curves peak in the second year (see docs/simulation.md)."""
 RELAPSE_EFFECT, RELAPSE_MONTHS = 1.0, 6
 """After an episode the log hazard is higher by `effect x exp(-a / months)`, a in months since it ended."""
-SCAR_EFFECT, SCAR_MONTHS, SCAR_DPD = 3.7, 9, 90
+SCAR_EFFECT, SCAR_MONTHS, SCAR_DPD = 4.2, 9, 90
 """The same after a loan was so many days past due: savings are gone, and who was that late often is again."""
 LAID_OFF_SHARE = 0.45
 """Staff who lose their income when an employer closes."""

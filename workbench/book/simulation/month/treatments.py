@@ -29,7 +29,7 @@ RAISE_EVERY_MONTHS, RAISE_CHANCE, RAISE_BY = 12, 0.3, 0.25
 REQUEST_CHANCE, REQUEST_STRESS, REQUEST_GRANTED = 0.006, 0.014, 0.5
 LIMIT_STEP_CENTS, MAX_LIMIT_CENTS = 10_000, 1_500_000
 HARDSHIP_CHANCE, HARDSHIP_STRESS = 0.0003, 0.03
-TAMED_MONTHS = ANGRY_MONTHS = 12
+TAMED_MONTHS, ANGRY_MONTHS = 18, 12
 CALLED_MONTHS = 4
 """How long customers spend less, and recover sooner, after a helpful limit cut and after a helpful call; how long they are
 angry after a harmful cut or restructuring."""
