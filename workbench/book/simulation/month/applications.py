@@ -199,7 +199,7 @@ def _bureau_score(state: State, population: Population, rng: np.random.Generator
 def _application_score(population: Population, t: int, count: Ints, rng: np.random.Generator) -> Floats:
     """Return the lender's old score: education, years with the bank, loans; and an officer's impression."""
     years = np.clip((t - population.since_t) / 12, 0, 10)
-    impression = 20 * rng.standard_normal(population.size) - 28 * population.vulnerability
+    impression = 20 * rng.standard_normal(population.size) - 33 * population.vulnerability
     return np.round(480 + 12 * population.education + 5 * years - 8 * count + impression)
 
 

@@ -55,6 +55,8 @@ ATTEMPT_CHANCE = 0.4
 """A direct debit is tried although the money is missing, and comes back."""
 TECHNICAL_REVERSAL_CHANCE = 0.0008
 REVERSAL_DAYS = 3
+SMALL_SHARE, SMALL_KEPT = 0.85, 0.92
+"""Who could send less than such a share of an instalment mostly sends nothing."""
 ROUND_TO_CENTS, DOUBLE_CHANCE = 1_000, 0.0015
 """Some round their payments up; a few pay an instalment twice."""
 ANNOYED_SKIPS = 0.25
@@ -202,7 +204,7 @@ def _skip(
     called = treatments.contacted[loans.customer]
     reminded = called & (story.contact == "helpful")
     forgets = ~loans.by_debit & (noise.uniform(0) < population.forgetful[loans.customer]) & ~reminded
-    small = (paid < owed) & (paid < np.rint(0.4 * due)) & (noise.uniform(1) < 0.7) & ~reminded
+    small = (paid < owed) & (paid < np.rint(SMALL_SHARE * due)) & (noise.uniform(1) < SMALL_KEPT) & ~reminded
     tiny = (paid < owed) & (paid < SMALLEST_PART_CENTS)
     annoyed = called & (story.contact == "harmful") & (noise.uniform(7) < ANNOYED_SKIPS)
     return np.where(forgets | small | tiny | annoyed, 0, paid)

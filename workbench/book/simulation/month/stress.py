@@ -10,7 +10,7 @@ from workbench.book.simulation.state import State
 from workbench.book.simulation.story import Story
 from workbench.book.simulation.world import Bools, Draw, Floats, Ints, Stream
 
-GRADUAL_HAZARD = 0.0024
+GRADUAL_HAZARD = 0.0026
 """Chance a month that gradual stress begins, for a customer of vulnerability 0 in calm times (calibrated)."""
 SUDDEN_HAZARD = 0.0026
 """The same for a shock without prior signal: alike for all customers, whatever their vulnerability (calibrated)."""
