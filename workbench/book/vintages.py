@@ -38,7 +38,12 @@ def vintages(book: Book, *, as_of: date, age_months: int = 12) -> pd.DataFrame:
         loans=_.count(), bads=_.bad.sum()
     )
     monthly: pd.DataFrame = by_month.to_pandas()
-    quarter = pd.PeriodIndex.from_fields(year=monthly["year"], month=monthly["number"], freq="M").asfreq("Q")
+    quarter = pd.PeriodIndex(
+        [
+            pd.Period(year=int(year), month=int(number), freq="M")
+            for year, number in monthly[["year", "number"]].to_numpy()
+        ]
+    ).asfreq("Q")
     table = monthly.groupby(quarter)[["loans", "bads"]].sum().sort_index()
     complete = [month_end(period.end_time.date(), months=age_months) <= as_of for period in table.index]
     table = table.loc[complete]
