@@ -262,7 +262,17 @@ def table_facts(rows: int, keys: int, files: Mapping[str, str]) -> TableFacts:
 
 
 def _table_facts(folder: Path, table: str) -> TableFacts:
-    path = folder / f"{table}.parquet"
+    """Count a table file by file: those of one writer hold different keys, as blocks of customers do."""
+    rows = keys = 0
+    files = {}
+    for path in table_files(folder, table):
+        more_rows, more_keys = _rows_and_keys(path, table)
+        rows, keys = rows + more_rows, keys + more_keys
+        files[path.name] = file_sha256(path)
+    return table_facts(rows, keys, files)
+
+
+def _rows_and_keys(path: Path, table: str) -> tuple[int, int]:
     check_columns(path, table)
     key = list(TABLES[table].key)
     rows = pq.read_table(path, columns=[*key, "known_at"])
@@ -271,7 +281,7 @@ def _table_facts(folder: Path, table: str) -> TableFacts:
         raise BookError(
             f"table {table}: several rows of one {', '.join(key)} have the same known_at; expected one version an instant."
         )
-    return table_facts(rows.num_rows, keys, {path.name: file_sha256(path)})
+    return rows.num_rows, keys
 
 
 def table_files(generation: Path, table: str) -> list[Path]:

@@ -129,15 +129,17 @@ def draw_population(block: Block, calendar: Calendar, story: Story, draw: Draw) 
     region = rng.choice(len(REGION), n, p=REGION_SHARE)
     u = rng.beta(1.6, 1.9, n)
     age = np.where(occupation == RETIRED, rng.uniform(61, 76, n), 20 + 42 * np.where(shifted, u**1.7, u))
+    opening = np.maximum(calendar.first_day(0), since)
+    years_known = (opening - since).astype(np.int64) / 365.25
+    age = np.maximum(age, 18.5 + years_known)
     divorced = np.clip((age - 28) / 150, 0, 0.2)
     u = rng.random(n)
     married = u < np.clip((age - 20) / 35, 0, 0.62)
     marital = np.select([married, u > 1 - divorced, (u > 0.72) & (age > 62)], [1, 2, 3], default=0)
 
-    opening = np.maximum(calendar.first_day(0), since)
     birth = opening - (age * 365.25).astype("timedelta64[D]")
-    worked_days = rng.random(n) * np.clip(age - 19, 0.2, 25) * 365
-    employed_since = np.minimum(opening, since) - worked_days.astype("timedelta64[D]")
+    worked_days = rng.random(n) * np.clip(age - years_known - 17, 0.2, 25) * 365
+    employed_since = since - worked_days.astype("timedelta64[D]")
 
     gender_effect = GENDER_VULNERABILITY[gender]
     age_effect = AGE_VULNERABILITY * np.clip((age - 42) / 14, -1.5, 1.5)

@@ -87,6 +87,9 @@ def simulate(
     if out.exists() and not out.is_dir():
         raise InputError(f"simulation: {out} is a file, expected a folder. Name a folder to write the book to.")
     (out / "truth").mkdir(parents=True, exist_ok=True)
+    for name, folder in [*((table, out) for table in WRITTEN_TABLES), *((table, out / "truth") for table in SCHEMAS)]:
+        for left in folder.glob(f"{name}+*.parquet"):
+            left.unlink()
     told = story or Story()
     economy = draw_economy(seed, calendar.total, told)
     with TableWriter(out / "truth" / "economy.parquet", SCHEMAS["economy"]) as writer:

@@ -61,7 +61,7 @@ ROUND_TO_CENTS, DOUBLE_CHANCE = 1_000, 0.0015
 """Some round their payments up; a few pay an instalment twice."""
 ANNOYED_SKIPS = 0.25
 """Chance that a customer who was called does not pay this month, where calls are harmful."""
-STOP_UNDER_WATER, STOP_INDEBTED, STOP_ANGRY, RESUME_CHANCE = 0.025, 0.035, 0.02, 0.08
+STOP_UNDER_WATER, STOP_INDEBTED, STOP_ANGRY, RESUME_CHANCE = 0.025, 0.035, 0.05, 0.08
 """Chances a month that a ruthless customer stops paying a car that is worth less than the loan, or a loan where all
 debts exceed four incomes; that an angered customer does; and that one who stopped goes on paying."""
 INDEBTED_INCOMES = 4

@@ -37,7 +37,7 @@ EXTENDED_MONTHS, MAX_TERM_MONTHS = 24, 84
 HOLIDAY_CHANCE = 0.012
 """Chance a month of a payment holiday for a stressed customer who is not past due: no distress is recorded."""
 HOLIDAY_MONTHS = 2
-EVERGREEN_FEE = 0.05
+EVERGREEN_FEE = 0.15
 """A harmful restructuring adds a fee and keeps the term: the instalment rises."""
 
 TERM_EXTENSION, PAYMENT_HOLIDAY = 0, 1

@@ -83,17 +83,14 @@ def customer_columns(
 ) -> dict[str, pa.Array]:  # fmt: skip
     """Return the columns of the customers table, sorted by customer and `known_at`: those who have joined by the end."""
     who, known, income, faulty = _versions(population, first, register, faults)
-    if story.changed_unit:
-        yearly = known >= calendar.first_day(BURN_IN_MONTHS + UNIT_FROM_MONTH - 1)
-        income = np.where(yearly, income * 12, income)
     keep = (known <= calendar.month_end(calendar.total - 1)) & (population.since_t < calendar.total)[who]
     who, known, income, faulty = who[keep], known[keep], income[keep], faulty[keep]
     number = population.first + who
-    twice = np.flatnonzero(faults.twice & (population.since_t < calendar.total))[:TWICE_PER_BLOCK]
-    again = _registered_again(population, twice, calendar)
-    here = again <= calendar.month_end(calendar.total - 1)
-    twice, again = twice[here], again[here]
+    twice = np.flatnonzero(faults.twice)[:TWICE_PER_BLOCK]
     position = TWICE_FIRST - 1 + block.number * TWICE_PER_BLOCK + np.arange(len(twice))
+    again = _registered_again(population, twice, calendar)
+    here = (again <= calendar.month_end(calendar.total - 1)) & (population.since_t < calendar.total)[twice]
+    twice, again, position = twice[here], again[here], position[here]
     who, known, number = (
         np.concatenate([who, twice]),
         np.concatenate([known, again]),
@@ -102,6 +99,9 @@ def customer_columns(
     income = np.concatenate([income, first.declared[twice]])
     faulty = np.concatenate([faulty, np.ones(len(twice), np.bool_)])
 
+    if story.changed_unit:
+        yearly = known >= calendar.first_day(BURN_IN_MONTHS + UNIT_FROM_MONTH - 1)
+        income = np.where(yearly, income * 12, income)
     birth = np.where(faults.birth_1900, np.datetime64("1900-01-01"), population.birth)
     birth = np.where(faults.birth_in_future, population.birth + np.timedelta64(36_524, "D"), birth)  # a century late
     rng = draw(Stream.PEOPLE)
