@@ -107,7 +107,8 @@ def test_book_simulate_list_and_show(tiny: Path, typed: Typed) -> None:
     assert "aart" in listed["described"]
     (row,) = [row for row in listed["books"] if row["book"] == "shown"]
     assert (row["from"], row["to"], row["generation"]) == ("2021-01-01", "2021-07-31", made["generation"])
-    assert row["customers"] == made["tables"]["customers"]["keys"] == 60
+    assert row["customers"] == made["tables"]["customers"]["keys"]
+    assert 30 < row["customers"] <= 60  # the others join later
     shown = typed("book", "show", "shown", home=tiny)
     assert "simulated: 60 customers, 7 months, seed 7" in shown.out
     for table, facts in made["tables"].items():

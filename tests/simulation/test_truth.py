@@ -320,7 +320,7 @@ def test_those_who_have_joined_are_in_the_truth(plain: Written, sql: duckdb.Duck
 def test_episodes_and_incidents_are_of_people_who_are_customers(sql: duckdb.DuckDBPyConnection) -> None:
     nothing(sql, "truth_incidents join truth_customers using (customer_id) where start < joined_on")
     nothing(sql, "truth_defaults join truth_customers using (customer_id) where month_end < joined_on")
-    nothing(sql, "truth_episodes join truth_customers using (customer_id) where coalesce(ended, began) < joined_on")
+    nothing(sql, "truth_episodes join truth_customers using (customer_id) where ended < joined_on")
 
 
 # incidents

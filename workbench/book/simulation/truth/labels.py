@@ -102,9 +102,8 @@ class Labels:
         ended = np.where(
             over, end_t[order][np.minimum(place, len(order) - 1)] if len(order) else 0, self.calendar.total
         )
-        seen_until = np.where(over, ended + 1, t)  # first day of the month after it ended, or of its own first month
-        joined = self.calendar.first_days(seen_until) > self.population.since[who]
-        keep = (t >= BURN_IN_MONTHS) & joined & self.population.joined_by(self.calendar.total)[who]
+        joined = self.calendar.first_days(np.minimum(ended + 1, self.calendar.total)) > self.population.since[who]
+        keep = (t >= BURN_IN_MONTHS) & joined
         who, kind, t, ended, over = who[keep], kind[keep], t[keep], ended[keep], over[keep]
         worst = _worst_until(self.followed, t, ended + AFTER_MONTHS, who)
         ends_on = self.calendar.first_days(ended + 1) - np.timedelta64(1, "D")
