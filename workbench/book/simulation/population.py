@@ -49,7 +49,9 @@ EMPLOYER_SECTOR = np.repeat(np.arange(SELF_EMPLOYED), EMPLOYERS_PER_SECTOR)
 
 MEDIAN_INCOME = 2_300.0
 """Net, EUR a month: house choice."""
-HIDDEN_ACCOUNT_SHARE = 0.50
+SAVINGS_TARGET_LOG = -0.15
+"""Log of the months of income that a customer of vulnerability 0 wants to keep in savings (calibrated)."""
+HIDDEN_ACCOUNT_SHARE = 0.65
 """Customers whose main account is with another bank: their transactions here show next to nothing."""
 SAVES_ELSEWHERE_SHARE = 0.75
 """Of the others: those who keep savings at another bank, so that the balance here says little about them."""
@@ -158,7 +160,7 @@ def draw_population(block: Block, calendar: Calendar, story: Story, draw: Draw) 
         - 0.07 * (gender == 0)
         + 0.30 * rng.standard_normal(n)
     )
-    buffer_target = np.exp(0.0 - 0.20 * vulnerability + 0.55 * rng.standard_normal(n))
+    buffer_target = np.exp(SAVINGS_TARGET_LOG - 0.20 * vulnerability + 0.55 * rng.standard_normal(n))
     fraudster = (rng.random(n) < FRAUD_SHARE) & (since_t >= BURN_IN_MONTHS)
     hidden = (rng.random(n) < HIDDEN_ACCOUNT_SHARE) | fraudster
     likes_cards = np.exp(0.4 * rng.standard_normal(n) - 0.08) * np.where(shifted, 2.0, 1.0)

@@ -39,13 +39,15 @@ DEMAND_WITH_LOANS = 0.42
 """Factor on it for a customer who has a loan already."""
 DEMAND_UNDER_STRESS = 0.8
 """Added to the factor for a customer under stress."""
-DEMAND_LOOSE, LOOSE_ATTRACTS = 1.5, 0.35
+DEMAND_LOOSE, LOOSE_ATTRACTS = 1.5, 0.5
 """While underwriting is loose: factor on demand, and how it rises with vulnerability (log)."""
 FRAUD_DEMAND = 0.5
 """Chance a month that a fraudster asks, from the first month on."""
 BASE_RATE = [0.075, 0.045, 0.175]
 MAX_OPEN_LOANS = 4
-MAX_DUES_TO_INCOME, MAX_DUES_LOOSE = 0.35, 0.50
+AMOUNT_NOISE = 0.35
+"""Standard deviation of the log of what is asked for, at one income."""
+MAX_DUES_TO_INCOME, MAX_DUES_LOOSE = 0.28, 0.42
 BUREAU_MEAN, BUREAU_VULNERABILITY, BUREAU_STRESS, BUREAU_DEBT, BUREAU_NOISE = 620.0, -38.0, -35.0, -25.0, 32.0
 """Score of an outside bureau at the application: seen once by the policy, kept nowhere but in `truth/`."""
 BUREAU_CUTOFF, BUREAU_CUTOFF_LOOSE = 580.0, 515.0
@@ -94,7 +96,7 @@ def decide_applications(
     count = np.bincount(loans.customer[loans.is_open], minlength=n)
     product, asks = _demand(state, population, t, story, count, rng)
     is_card = product == CARD
-    amount = _amount(product, state.declared, np.exp(0.45 * rng.standard_normal(n)))
+    amount = _amount(product, state.declared, np.exp(AMOUNT_NOISE * rng.standard_normal(n)))
     amount = np.where(population.fraudster, np.maximum(amount, 500_000), amount)
     term = _term(product, rng.random(n))
     markup = np.maximum(0.005 * np.clip(population.vulnerability, -2, 2) + 0.03 * rng.random(n), -0.005)

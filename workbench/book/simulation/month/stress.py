@@ -10,26 +10,31 @@ from workbench.book.simulation.state import State
 from workbench.book.simulation.story import Story
 from workbench.book.simulation.world import Bools, Draw, Floats, Ints, Stream
 
-GRADUAL_HAZARD = 0.0026
+GRADUAL_HAZARD = 0.0025
 """Chance a month that gradual stress begins, for a customer of vulnerability 0 in calm times (calibrated)."""
 SUDDEN_HAZARD = 0.0026
 """The same for a shock without prior signal: alike for all customers, whatever their vulnerability (calibrated)."""
 VULNERABILITY_EFFECT = 0.42
 SECTOR_EFFECT, REGION_EFFECT, EMPLOYER_EFFECT, ECONOMY_EFFECT = 0.6, 0.6, 0.5, 1.0
-DOWNTURN_EFFECT = 0.65
+DOWNTURN_EFFECT = 0.6
 """Added to the log hazard in the full downturn, for a sector of cycle 1."""
-STRAIN_EFFECT, STRAIN_PEAK_MONTHS = 1.3, 9
+STRAIN_EFFECT, STRAIN_PEAK_MONTHS = 1.3, 12
 """A new loan pays for a change of life (a home, a car, a child) and ties the budget: the log hazard rises by
 `effect x (a / peak) exp(1 - a / peak)`, a in months. Seasoning curves peak in the second year (see docs/simulation.md)."""
 RELAPSE_EFFECT, RELAPSE_MONTHS = 1.0, 6
 """After an episode the log hazard is higher by `effect x exp(-a / months)`, a in months since it ended."""
 SCAR_EFFECT, SCAR_MONTHS, SCAR_DPD = 4.2, 9, 90
 """The same after a loan was so many days past due: savings are gone, and who was that late often is again."""
-LAID_OFF_SHARE = 0.45
+LAID_OFF_SHARE = 0.4
 """Staff who lose their income when an employer closes."""
 TAMED_RECOVERY = 2.0
 """Factor on the chance to recover while a helpful treatment lasts: the household is advised, and adapts."""
-RECOVERY_GRADUAL, RECOVERY_SUDDEN = 0.15, 0.11
+HITS_INCOME_SHARE = 0.65
+"""Episodes that take income rather than add expenses; a pension is never lost."""
+GRADUAL_DEPTH, GRADUAL_SPEED = (0.55, 1.0), (0.3, 0.8)
+"""Least and most: the depth of a gradual episode, and how much of it a month brings (calibrated: an early sign lasts some
+weeks rather than a season)."""
+RECOVERY_GRADUAL, RECOVERY_SUDDEN = 0.165, 0.11
 """Chance a month that an episode at full depth turns to recovery."""
 DRIFT_VULNERABILITY = 0.1
 """The effect of vulnerability after a drift of the concept: who is hit has less to do with who was hit before."""
@@ -56,7 +61,7 @@ def step_stress(
     has_employer = population.employer >= 0
     closed = has_employer & economy.closes[t][np.maximum(population.employer, 0)] & (u[6] < LAID_OFF_SHARE)
     sudden = calm & ~gradual & (closed | (u[1] < SUDDEN_HAZARD * (1 + 0.8 * downturn)))
-    by_income = closed | ((u[2] < 0.65) & (population.occupation != RETIRED))
+    by_income = closed | ((u[2] < HITS_INCOME_SHARE) & (population.occupation != RETIRED))
 
     recovery = np.where(np.isin(state.stress_kind, (SUDDEN_INCOME, SUDDEN_EXPENSE)), RECOVERY_SUDDEN, RECOVERY_GRADUAL)
     recovery = recovery * np.where(state.tamed_months > 0, TAMED_RECOVERY, 1.0)
@@ -70,7 +75,8 @@ def step_stress(
     state.recovering[ended] = False
 
     began = gradual | sudden
-    _begin(state, gradual, np.where(by_income, GRADUAL_INCOME, GRADUAL_EXPENSE), 0.45 + 0.55 * u[4], 0.15 + 0.4 * u[5])
+    depth, speed = (low + (high - low) * draw for (low, high), draw in ((GRADUAL_DEPTH, u[4]), (GRADUAL_SPEED, u[5])))
+    _begin(state, gradual, np.where(by_income, GRADUAL_INCOME, GRADUAL_EXPENSE), depth, speed)
     _begin(state, sudden, np.where(by_income, SUDDEN_INCOME, SUDDEN_EXPENSE), 0.6 + 0.4 * u[4], np.ones(n))
     state.strain_months += 1
     state.scar_months = np.where(state.worst_dpd() >= SCAR_DPD, 0, state.scar_months + 1)
