@@ -53,7 +53,7 @@ def rows_of(folder: Path, table: str) -> pd.DataFrame:
 
 def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        simulate(tmp_path / name, customers=120, months=3, seed=seed)
+        simulate(tmp_path / name, customers=400, months=3, seed=seed)
     first, again, other = (digests(tmp_path / name) for name in "abc")
     assert {Path(name).stem for name in first} == set(WRITTEN_TABLES) | set(SCHEMAS)
     assert len(first) == len(WRITTEN_TABLES) + len(SCHEMAS)
