@@ -368,20 +368,43 @@ def test_odd_rows_come_back(tmp_path: Path, new_workspace: Callable[..., Workspa
 
 
 def test_a_table_of_several_files_and_a_lender_of_few_tables(lender: Lender, tmp_path: Path) -> None:
-    few = tmp_path / "few"
+    few, one_file = tmp_path / "few", tmp_path / "one-file"
     few.mkdir()
+    one_file.mkdir()
     for table in ("customers", "loans"):
         whole = pq.read_table(lender.folder / f"{table}.parquet")
+        pq.write_table(whole, one_file / f"{table}.parquet")
         pq.write_table(whole.slice(0, 50), few / f"{table}.parquet")
         pq.write_table(whole.slice(50), few / f"{table}+0001.parquet")
     written = write_delivery(few, tmp_path / "out", name="shop", facts=lender.facts, seed=SEED)
-    whole_delivery = write_delivery(lender.folder, tmp_path / "whole", name="shop", facts=lender.facts, seed=SEED)
+    whole_delivery = write_delivery(one_file, tmp_path / "whole", name="shop", facts=lender.facts, seed=SEED)
     assert yaml.safe_load(written.mapping.read_text("utf-8"))["tables"].keys() == {"customers", "loans"}
     for name in ("crm/customers.csv", "crm/marital_states.csv"):
         assert (written.folder / name).read_bytes() == (whole_delivery.folder / name).read_bytes()
 
 
 # --- in PostgreSQL -----------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_below_a_file_is_refused(tmp_path: Path, new_workspace: Callable[..., Workspace]) -> None:
+    (tmp_path / "full").write_text("a file")
+    with pytest.raises(InputError, match="found no folder, and none can be made there"):
+        deliver_lender(new_workspace(), "shop", tmp_path / "full" / "a" / "b", never, seed=SEED)
+
+
+def never(_folder: Path) -> BookFacts:
+    raise AssertionError("the lender is not asked for")
+
+
+def test_an_address_changes_with_a_move_alone(files: Imported, lender: Lender) -> None:
+    rows = pd.read_csv(files.delivery.folder / "crm/customers.csv", sep=";", dtype=str, keep_default_na=False)
+    rows = rows[rows["Customer no"] != ""]
+    events = pd.concat([pd.read_parquet(file) for file in table_files(lender.folder, "events")])
+    moves = events[events["kind"] == "address_changed"].groupby("customer_id").size()
+    homes = rows.groupby(rows["Customer no"].str.strip().str.upper())["Address"].nunique()
+    assert (homes[~homes.index.isin(moves.index)] == 1).all()
+    assert (homes <= 1 + moves.reindex(homes.index, fill_value=0)).all()
+    assert rows["Address"].str.contains("ZZ-").all()
 
 
 def test_core_banking_lies_in_a_schema_and_the_address_in_a_variable(in_database: Imported, database: Database) -> None:

@@ -16,7 +16,7 @@ from workbench.book.simulation import Story, story
 from workbench.book.simulation.month.payments import PaymentKind
 from workbench.book.simulation.month.step import month_step
 from workbench.book.simulation.month.treatments import PAYMENT_HOLIDAY, TERM_EXTENSION
-from workbench.book.simulation.state import CARD, OPEN, WRITTEN_OFF, State
+from workbench.book.simulation.state import CARD, DECLARED_NOISE, OPEN, WRITTEN_OFF, State
 from workbench.book.simulation.world import BURN_IN_MONTHS, Stream, draws
 from workbench.book.simulation.writing.arrow import loan_ids
 from workbench.book.simulation.writing.transactions import CATEGORY, WORKING_BALANCE, month_bookings, opening_balance
@@ -267,6 +267,18 @@ def test_faults_of_the_records_change_no_state(usual: list[State]) -> None:
     world, _block = world_of(250, months=60, seed=8, story=told)
     last = story.UNIT_FROM_MONTH + 5
     same(last_state(world, seed=8, until=last), usual[last - 1])
+
+
+def test_who_joins_declares_the_income_of_that_month() -> None:
+    world, _block = world_of(1_000, months=40, seed=8, story=Story())
+    ratios = []
+    for t, _before, state, _month in live(world, seed=8):
+        joins = world.population.since_t == t
+        ratios.append(np.log(state.declared[joins] / state.income[joins]))
+    ratio = np.concatenate(ratios)
+    assert len(ratio) > 200
+    assert abs(ratio.mean()) < 4 * DECLARED_NOISE / np.sqrt(len(ratio))
+    assert np.abs(ratio).max() < 5 * DECLARED_NOISE
 
 
 def test_a_shift_of_mix_changes_nobody_who_joins_before(usual: list[State]) -> None:

@@ -54,7 +54,7 @@ def test_none_switches_everything_off() -> None:
 def test_a_switch_is_on_or_off(name: str) -> None:
     for word, value in (("on", True), ("off", False)):
         assert Story().switched([f"{name}={word}"]) == replace(Story(), **{name: value})
-    with pytest.raises(InputError, match=rf"switch {name}: found 'helpful', expected one of on, off\."):
+    with pytest.raises(InputError, match=rf"switch {name}: found 'helpful', expected one of on, off: {name}=on"):
         Story().switched([f"{name}=helpful"])
 
 
@@ -66,7 +66,7 @@ def test_a_treatment_has_one_of_four_effects(name: str, effect: str) -> None:
 @pytest.mark.parametrize(
     ("assignment", "found"),
     [
-        ("contact=on", "switch contact: found 'on', expected one of off, zero, helpful, harmful. Write contact="),
+        ("contact=on", "switch contact: found 'on', expected one of off, zero, helpful, harmful: contact=off, say."),
         ("downturn", "switch downturn: found '', expected one of on, off"),
         ("downturns=on", "downturn"),
         ("None", "Or none, for all off"),
@@ -167,7 +167,7 @@ def test_a_calm_lender_treats_nobody() -> None:
     for _t, before, state, month in live(world, seed=SEED):
         done = month.treatments
         assert not done.contacted.any()
-        assert len(done.restructured) == 0
+        assert (done.restructuring_kind == given.PAYMENT_HOLIDAY).all()
         assert not any(len(decided.customer) for decided in done.decided)
         assert (state.loans.limit[: before.loans.size] >= before.loans.limit).all()
         assert not month.applications.overruled.any()
@@ -369,7 +369,7 @@ def test_a_treatment_switched_off_is_not_given(name: str) -> None:
         elif name == "limit_cut":
             assert (state.loans.limit[:m] >= before.loans.limit).all()
         else:
-            assert len(done.restructured) == 0
+            assert (done.restructuring_kind == given.PAYMENT_HOLIDAY).all()
             assert not done.settled.any()
         assert not any(len(made.customer) for made in done.decided if (made.kind == TREATMENTS.index(name)).any())
 

@@ -360,6 +360,15 @@ def test_an_income_loss_lasts_as_long_as_its_episode(sql: duckdb.DuckDBPyConnect
     )
 
 
+def test_hidden_borrowing_is_booked_on_its_day(sql: duckdb.DuckDBPyConnection) -> None:
+    nothing(
+        sql,
+        """truth_incidents i anti join transactions t on t.customer_id = i.customer_id and t.category = 'other_lender'
+               and t.booked_at::date = i.start
+           where i.kind = 'hidden_borrowing' and i.visible""",
+    )
+
+
 def test_a_visible_incident_is_in_the_account_to_the_cent(sql: duckdb.DuckDBPyConnection) -> None:
     for kind, (category, sign) in SEEN_AS.items():
         more = "seen < amount" if category in ("travel", "unknown", "purchase") else "seen <> amount"
@@ -376,8 +385,8 @@ def test_a_visible_incident_is_in_the_account_to_the_cent(sql: duckdb.DuckDBPyCo
 def test_what_came_after_an_incident(sql: duckdb.DuckDBPyConnection) -> None:
     nothing(
         sql,
-        """truth_incidents where (defaulted_12m is null) <>
-           (month_number(start) + 12 > (select last_m from span))""",
+        """truth_incidents i where (defaulted_12m is null) <> (month_number(start) + 12 > (select last_m from span)
+           or exists (from loan_month l where l.customer_id = i.customer_id and bad and l.m = month_number(start) - 1))""",
     )
     frame = sql.execute(
         """select i.incident_id, any_value(defaulted_12m) as said, coalesce(bool_or(bad), false) as bad

@@ -217,13 +217,17 @@ def treatment_effects(sql: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
 
 def effect_of(sql: duckdb.DuckDBPyConnection, kind: str) -> Estimate:
-    """Return the mean effect of a kind of treatment on the 12-month bad rate, over treated and untreated cases."""
+    """Return the mean effect of a kind of treatment on the 12-month bad rate, over treated and untreated cases.
+
+    Where no case, or all of them, turned out otherwise, the error is that of one case more.
+    """
     need(sql, "truth_treatments")
     effect = sql.execute(
         f"""select (case when treated then 1 else -1 end) * (bad_12m::int - bad_12m_otherwise::int) as effect
             from truth_treatments where complete and kind = '{kind}'"""
     ).df()["effect"]
-    return mean(effect)
+    found = mean(effect)
+    return Estimate(found.value, max(found.error, 1 / max(len(effect), 1)))
 
 
 AGE_BAND = " + ".join(f"(date_diff('year', birth_date, month_end) >= {limit})::int" for limit in AGE_BANDS)

@@ -116,7 +116,7 @@ class _Clerk:
         self.schedules.note(state.loans, month)
         self.month_ends.note(state.loans, month.collected, t)
         self.labels.note(state, month, self.applications)
-        self.register.note(state, month.flows.raised, first_day, draw)
+        self.register.note(state, month.flows.raised, population.since_t == t, first_day, draw)
         faults_rng = draw(Stream.FAULTS)
         paid = month.collected.payments
         faults = draw_payment_faults(paid.kind, PaymentKind.SCHEDULED, faults_rng, dirt=self.dirt)

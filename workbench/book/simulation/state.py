@@ -22,6 +22,8 @@ BAD_DPD = 90
 DISORGANISED, GRADUAL, SUDDEN, STRATEGIC, FRAUD = range(5)
 PATHS = ("disorganised", "gradual", "sudden", "strategic", "first_payment_fraud")
 """What a loan's arrears come from: the customer's state when they began, or when they passed 30 days."""
+DECLARED_NOISE = 0.05
+"""Standard deviation of the log of a declared income around the true one: house choice."""
 
 
 @dataclass
@@ -146,7 +148,7 @@ def first_state(population: Population, draw: Draw) -> State:
     zeros, nobody = np.zeros(n, np.int64), np.zeros(n, np.bool_)
     return State(
         income=population.income.copy(),
-        declared=population.income * np.exp(0.05 * rng.standard_normal(n)),
+        declared=population.income * np.exp(DECLARED_NOISE * rng.standard_normal(n)),
         cash=cents(cash),
         stress=np.zeros(n),
         stress_kind=zeros.copy(),

@@ -90,7 +90,7 @@ class Story:
             allowed = EFFECTS if name in TREATMENTS else ("on", "off")
             if value not in allowed:
                 raise InputError(
-                    f"switch {name}: found {value!r}, expected one of {', '.join(allowed)}. Write {name}={allowed[-1]}."
+                    f"switch {name}: found {value!r}, expected one of {', '.join(allowed)}: {name}={allowed[0]}, say."
                 )
             chosen: dict[str, Any] = {name: value if name in TREATMENTS else value == "on"}
             story = replace(story, **chosen)

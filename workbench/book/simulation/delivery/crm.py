@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
+import pandas as pd
+
 from workbench.book.simulation.delivery.desk import Desk, Section, yaml_codes
 from workbench.book.simulation.delivery.faults import (
     CURRENCY_SIGNS,
@@ -30,10 +33,10 @@ from workbench.book.simulation.delivery.texts import (
     grouped,
     local_moment,
 )
+from workbench.book.simulation.writing.persons import addresses
 from workbench.book.sources.opened import literal
 
 _SIGNS = {"EUR": "€", "GBP": "£", "USD": "$", "CNY": "¥"}
-_TOWNS = ("Lindenau", "Ostbrück", "Feldheim", "Seeburg")
 _NOTES = (
     "'Prefers calls after 17:00; no mail'", "'Asked for a \"payment holiday\"'", "'moved, see letter'", "NULL", "NULL",
 )  # fmt: skip
@@ -75,8 +78,7 @@ def customers(desk: Desk) -> Section:
             "Phone": "phone",
             "Mail": "email",
             "National id": "national_id",
-            "Street": "'Example Street ' || ('0x' || _hash[29:30])::INTEGER",
-            "Town": f"[{', '.join(literal(town) for town in _TOWNS)}][1 + ('0x' || _hash[31:31])::INTEGER % {len(_TOWNS)}]",
+            "Address": "address",
             "Notes": f"CASE WHEN line_breaks THEN 'called back' || chr(10) || 'no answer' ELSE {note} END",
         },
         faults=(
@@ -94,7 +96,7 @@ def customers(desk: Desk) -> Section:
         ),
         extras=(Extra("without_number", UNREADABLE_ROWS, "rejected", told="customer_id is missing"),),
     )  # fmt: skip
-    desk.write(feed, partial(write_csv, desk.connection, delimiter=";", windows=True))
+    desk.write(feed, partial(write_csv, desk.connection, delimiter=";", windows=True), relation=_with_addresses(desk))
     desk.planted.append(Planted(feed.file, "customers", "byte_order_mark", 1, "told", "a byte order mark was skipped"))
     rows = ", ".join(f"({literal(code)}, {literal(word)})" for word, code in marital.items()) or "(NULL, NULL)"
     states = f"SELECT * FROM (VALUES {rows}) AS t(code, meaning) ORDER BY code"
@@ -105,6 +107,34 @@ def customers(desk: Desk) -> Section:
         {"customers": _CUSTOMERS.format(sign=sign, currency=desk.currency)},
         codes=yaml_codes("sexes", sexes) + yaml_codes("educations", educations),
     )
+
+
+def _with_addresses(desk: Desk) -> str:
+    """Return the customers with the postal address each had when a row became known: another after each move."""
+    customers, moved = (
+        desk.relation("customers"),
+        "(SELECT NULL AS customer_id, NULL::TIMESTAMP AS moved_at WHERE false)",
+    )
+    if desk.has("events"):
+        moved = (
+            f"(SELECT customer_id, known_at AS moved_at FROM {desk.relation('events')} WHERE kind = 'address_changed')"
+        )
+    people = desk.connection.execute(
+        f"""SELECT customer_id, coalesce(any_value(regexp_matches(name, '[一-鿿]')), false) AS chinese,
+                (SELECT count(*) FROM {moved} AS m WHERE m.customer_id = c.customer_id) AS moves
+            FROM {customers} AS c GROUP BY ALL ORDER BY customer_id"""
+    ).df()
+    chinese, moves = people["chinese"].to_numpy(bool), people["moves"].to_numpy()
+    homes = []
+    for move in range(int(moves.max(initial=0)) + 1):
+        rng = np.random.default_rng(desk.seed)
+        text = addresses(chinese, np.full(len(people), move), rng)
+        homes.append(
+            pd.DataFrame({"customer_id": people["customer_id"], "moves": move, "address": text})[moves >= move]
+        )
+    desk.connection.register("_homes", pd.concat(homes))
+    return f"""(SELECT c.*, h.address FROM {customers} AS c LEFT JOIN _homes AS h ON h.customer_id = c.customer_id AND h.moves =
+        (SELECT count(*) FROM {moved} AS m WHERE m.customer_id = c.customer_id AND m.moved_at <= c.known_at))"""
 
 
 def _date(column: str) -> str:
@@ -144,7 +174,7 @@ _CUSTOMERS = """\
     joins:
       marital_states: marital_states.code = crm_customers."Marital"
       branches: branches."Branch" = crm_customers."Branch"
-    columns:                               # Street, Town and Notes are left where they are
+    columns:                               # Address and Notes are left where they are
       customer_id: upper("Customer no")    # a few stand in small letters once more
       birth_date: Born
       gender: {{sql: upper(Sex), codes: sexes}}

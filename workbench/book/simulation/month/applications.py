@@ -187,7 +187,7 @@ def _demand(
 
 def _bureau_score(state: State, population: Population, rng: np.random.Generator) -> Floats:
     n = population.size
-    other = state.other_due / (state.income * 100) * 10
+    other = np.where(state.other_months > 0, state.other_due, 0) / (state.income * 100) * 10
     score = (
         BUREAU_MEAN
         + BUREAU_VULNERABILITY * population.vulnerability

@@ -10,7 +10,7 @@ from workbench.book.simulation.month.incidents import Incidents
 from workbench.book.simulation.month.stress import hits_expenses, hits_income
 from workbench.book.simulation.month.treatments import Treatments
 from workbench.book.simulation.population import Population
-from workbench.book.simulation.state import CARD, State, by_customer
+from workbench.book.simulation.state import CARD, DECLARED_NOISE, State, by_customer
 from workbench.book.simulation.story import Story
 from workbench.book.simulation.world import Draw, Ints, Stream, cents
 
@@ -59,16 +59,19 @@ class Flows:
     loan_payments: Ints
 
 
-def card_room(state: State) -> Ints:
-    """Unused limit of each customer's card, in cents; none while 30 days past due."""
+def card_room(state: State, t: int) -> Ints:
+    """Unused limit of each customer's card, in cents; none while 30 days past due, nor in the month `t` it is opened."""
     loans = state.loans
-    live = loans.is_open & (loans.product == CARD) & (loans.dpd < 30)
+    live = loans.is_open & (loans.product == CARD) & (loans.dpd < 30) & (loans.open_t < t)
     room = np.where(live, np.maximum(loans.limit - loans.balance, 0), 0)
     return by_customer(loans, room, len(state.income))
 
 
-def step_income(state: State, population: Population, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Return this month's income in cents and who declared a new one; regular incomes of `state` drift, in place."""
+def step_income(state: State, population: Population, t: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Return this month's income in cents and who declared a new one; regular incomes of `state` drift, in place.
+
+    Who joins in month `t` declares what the income is then, more or less.
+    """
     n = population.size
     raised = (rng.random(n) < RAISE_CHANCE) & (state.stress < 0.2)
     state.income = np.where(raised, state.income * np.exp(0.04 + 0.07 * rng.standard_normal(n)), state.income)
@@ -77,16 +80,18 @@ def step_income(state: State, population: Population, rng: np.random.Generator) 
     state.declared = np.where(declared, state.income, state.declared)
     kept = 1 - INCOME_LOST * state.stress * hits_income(state)
     noise = np.exp(population.volatility * rng.standard_normal(n))
+    stated = state.income * np.exp(DECLARED_NOISE * rng.standard_normal(n))
+    state.declared = np.where(population.since_t == t, stated, state.declared)
     return cents(state.income * kept * noise), declared.astype(np.int64)
 
 
 def plan_month(
     state: State, population: Population, incidents: Incidents, treatments: Treatments, disbursed: Ints, story: Story,
-    draw: Draw,
+    t: int, draw: Draw,
 ) -> Flows:  # fmt: skip
     """Return the month's flows up to the budget for dues; needs that cash cannot meet go on the card or are cut."""
     n = population.size
-    income, raised = step_income(state, population, draw(Stream.INCOME))
+    income, raised = step_income(state, population, t, draw(Stream.INCOME))
     rng = draw(Stream.CASHFLOW)
     need_factor = (1 + EXPENSES_ADDED * state.stress * hits_expenses(state)) * (1 - NEEDS_CUT * state.stress)
     needs = cents(state.income * population.need_share * need_factor * np.exp(0.08 * rng.standard_normal(n)))
@@ -107,7 +112,7 @@ def plan_month(
     reach = np.maximum(cash + cents(OVERDRAFT_OF_INCOME * state.income) - takeover, 0)
     forced = needs + repair + other_due + incidents.big_debit
     short = np.clip(forced - np.maximum(cash - takeover, 0), 0, None)
-    on_card = np.minimum(np.minimum(short, needs * 6 // 10), card_room(state) * 8 // 10)
+    on_card = np.minimum(np.minimum(short, needs * 6 // 10), card_room(state, t) * 8 // 10)
     big_debit = np.minimum(incidents.big_debit, reach)
     paid_needs = np.minimum(needs - on_card, reach - big_debit)
     paid_repair = np.minimum(repair, reach - big_debit - paid_needs)

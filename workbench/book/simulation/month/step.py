@@ -59,7 +59,7 @@ def month_step(state: State, world: World, t: int, draw: Draw) -> tuple[State, M
     state.loans = state.loans.extended(new)
     began, ended = step_stress(state, population, economy, t, story, draw)
     incidents = draw_incidents(state, population, t, draw)
-    flows = plan_month(state, population, incidents, treatments, disbursed, story, draw)
+    flows = plan_month(state, population, incidents, treatments, disbursed, story, t, draw)
     collected = step_loans(state, population, flows, treatments, t, world.calendar, story, draw)
     spend_rest(state, population, flows, incidents)
     return state, Month(t, flows, incidents, applications, treatments, collected, began, ended)

@@ -153,14 +153,13 @@ def _restructure(
 ) -> None:
     """Give loans in distress a longer schedule that takes their arrears in, and a few healthy ones a holiday."""
     loans, n = state.loans, len(state.income)
-    if story.restructuring == "off":
-        return
     term = loans.is_open & (loans.product != CARD) & (loans.dues >= 3) & ~loans.stopped & ~done.rescheduled
     term &= loans.term - loans.dues >= 2
     distressed = term & (loans.dpd >= 30) & (loans.dpd < 90)
-    treated = _assign(
-        state, t, RESTRUCTURING, some_loan(loans, distressed, n), u[4] < TREATED_SHARE[RESTRUCTURING], flip, done
-    )
+    treated = np.zeros(n, np.bool_)
+    if story.restructuring != "off":
+        eligible = some_loan(loans, distressed, n)
+        treated = _assign(state, t, RESTRUCTURING, eligible, u[4] < TREATED_SHARE[RESTRUCTURING], flip, done)
     extended = first_of_customer(loans, distressed & treated[loans.customer])
     stressed = (state.stress > 0.4)[loans.customer]
     holiday = term & (loans.dpd == 0) & (loans.arrears <= 0) & stressed & (noise.uniform(2) < HOLIDAY_CHANCE)
@@ -169,10 +168,9 @@ def _restructure(
         state.angry_months = np.where(treated, ANGRY_MONTHS + 1, state.angry_months)
 
     settled = np.where(extended, np.maximum(loans.arrears, 0), 0)
-    if story.restructuring == "zero":  # recorded, and nothing changes
-        done.restructured = np.flatnonzero(extended)
-        done.restructuring_kind = np.full(len(done.restructured), TERM_EXTENSION)
-        return
+    recorded = np.zeros(loans.size, np.bool_)
+    if story.restructuring == "zero":  # written down, and nothing changes
+        recorded, extended, settled = extended, recorded, np.zeros_like(settled)
     fee = np.where(extended & (story.restructuring == "harmful"), EVERGREEN_FEE * loans.schedule_balance, 0)
     left = loans.term - loans.dues
     longer = np.clip(left + EXTENDED_MONTHS, left, np.maximum(MAX_TERM_MONTHS - (t - loans.open_t), left))
@@ -185,8 +183,8 @@ def _restructure(
     loans.paid_sum[at] += settled[at]
     _reschedule(loans, at, owed[at], new_term[at], t + waits[at])
     done.rescheduled[at] = True
-    done.restructured = at
-    done.restructuring_kind = np.where(extended[at], TERM_EXTENSION, PAYMENT_HOLIDAY)
+    done.restructured = np.flatnonzero(extended | holiday | recorded)
+    done.restructuring_kind = np.where(holiday[done.restructured], PAYMENT_HOLIDAY, TERM_EXTENSION)
     done.settled = settled
 
 

@@ -113,8 +113,12 @@ class Labels:
             "began": dates(self.calendar.first_days(t)),
             "ended": dates(ends_on, missing=~over),
             "worst_dpd": integers(worst),
-            "defaulted": pa.array(is_bad(worst)),
+            "defaulted": pa.array(is_bad(worst), mask=self._bad_already(who, t)),
         }
+
+    def _bad_already(self, who: Ints, t: Ints) -> Bools:
+        """Return who was bad before month `t`, so that what came after says nothing about that month."""
+        return is_bad(self.followed.worst[np.maximum(t - 1, 0), who].astype(np.int64))
 
     def default_columns(self) -> dict[str, pa.Array]:
         """Return each loan's first time at 90 days past due, by loan."""
@@ -152,7 +156,7 @@ class Labels:
             "visible": pa.array(~self.population.hidden[who]),
             "amount": pa.array(amount / 100),
             "monthly_income": pa.array(income / 100),
-            "defaulted_12m": pa.array(bad, mask=t + WINDOW_MONTHS >= self.calendar.total),
+            "defaulted_12m": pa.array(bad, mask=(t + WINDOW_MONTHS >= self.calendar.total) | self._bad_already(who, t)),
         }
 
     def application_columns(self, granted: Followed) -> dict[str, pa.Array]:

@@ -24,7 +24,8 @@ SCHEMAS = {
         "episodes": {
             "customer_id": _TEXT, "kind": _TEXT, "began": _DAY,
             "ended": _DAY,  # null: not over at the end of the book
-            "worst_dpd": _WHOLE, "defaulted": _FLAG,
+            "worst_dpd": _WHOLE,
+            "defaulted": _FLAG,  # null: bad already when it began
         },
         "defaults": {
             "loan_id": _TEXT, "customer_id": _TEXT,
@@ -40,7 +41,7 @@ SCHEMAS = {
             "visible": _FLAG,  # the customer's main account is in the book
             "amount": _REAL,  # EUR; income a month for a loss of income
             "monthly_income": _REAL,
-            "defaulted_12m": _FLAG,  # null where the book ends before
+            "defaulted_12m": _FLAG,  # null where the book ends before, or the customer was bad already
         },
         "applications": {
             "application_id": _TEXT, "customer_id": _TEXT, "applied_on": _DAY, "decision": _TEXT, "loan_id": _TEXT,

@@ -22,6 +22,7 @@ from workbench.book.simulation.world import (
     BURN_IN_MONTHS,
     DAY_SECONDS,
     Block,
+    Bools,
     Calendar,
     Days,
     Draw,
@@ -52,18 +53,20 @@ class Register:
     moves: Ints
     email_changes: Ints
     officer_changes: Ints
+    at_joining: Floats  # declared income; NaN: not joined since the simulation began
     declared: list[tuple[Ints, Days, Floats]] = field(default_factory=list)
 
     @classmethod
     def empty(cls, customers: int) -> Register:
         """Return a register in which nothing has changed yet."""
         phones, moves, emails, officers = np.zeros((4, customers), np.int64)
-        return cls(phones, moves, emails, officers)
+        return cls(phones, moves, emails, officers, np.full(customers, np.nan))
 
-    def note(self, state: State, raised: Ints, first_day: np.datetime64, draw: Draw) -> None:
+    def note(self, state: State, raised: Ints, joins: Bools, first_day: np.datetime64, draw: Draw) -> None:
         """Note declared incomes and changes of officer and mail of one month."""
         rng = draw(Stream.PEOPLE)
         n = len(raised)
+        self.at_joining = np.where(joins, state.declared, self.at_joining)
         second = rng.integers(0, 28, n) * DAY_SECONDS + rng.integers(8 * 3_600, 18 * 3_600, n)
         who = np.flatnonzero(raised)
         moment = first_day.astype("datetime64[us]") + second[who].astype("timedelta64[s]")
@@ -82,7 +85,8 @@ def customer_columns(
     calendar: Calendar, story: Story, seed: int, draw: Draw,
 ) -> dict[str, pa.Array]:  # fmt: skip
     """Return the columns of the customers table, sorted by customer and `known_at`: those who have joined by the end."""
-    who, known, income, faulty = _versions(population, first, register, faults)
+    joining = np.where(np.isnan(register.at_joining), first.declared, register.at_joining)
+    who, known, income, faulty = _versions(population, joining, register, faults)
     keep = (known <= calendar.month_end(calendar.total - 1)) & (population.since_t < calendar.total)[who]
     who, known, income, faulty = who[keep], known[keep], income[keep], faulty[keep]
     number = population.first + who
@@ -96,7 +100,7 @@ def customer_columns(
         np.concatenate([known, again]),
         np.concatenate([number, position]),
     )
-    income = np.concatenate([income, first.declared[twice]])
+    income = np.concatenate([income, joining[twice]])
     faulty = np.concatenate([faulty, np.ones(len(twice), np.bool_)])
 
     if story.changed_unit:
@@ -138,7 +142,7 @@ def customer_columns(
 
 
 def _versions(
-    population: Population, first: State, register: Register, faults: CustomerFaults
+    population: Population, joining: Floats, register: Register, faults: CustomerFaults
 ) -> tuple[Ints, Days, Floats, np.ndarray]:
     """Return customer, moment and declared income of each record, in order, and which are the first of a customer."""
     n = population.size
@@ -147,8 +151,8 @@ def _versions(
     correct = registered[mended] + faults.corrected_after_days[mended].astype("timedelta64[D]")
     who = np.concatenate([np.arange(n), mended, *(row[0] for row in register.declared)])
     known = np.concatenate([registered, correct, *(row[1] for row in register.declared)])
-    typed = np.where(faults.annual_income, first.declared * 12, first.declared)
-    income = np.concatenate([typed, first.declared[mended], *(row[2] for row in register.declared)])
+    typed = np.where(faults.annual_income, joining * 12, joining)
+    income = np.concatenate([typed, joining[mended], *(row[2] for row in register.declared)])
     is_first = np.arange(len(who)) < n
     keep = is_first | (known > registered[who])
     who, known, income, is_first = who[keep], known[keep], income[keep], is_first[keep]

@@ -178,7 +178,7 @@ def _credits(rows: _Rows, population: Population, month: Month, seen: Bools) -> 
     rows.single(np.where(seen, flows.bonus, 0), month.incidents.day, (4, 7), TRANSFER, "bonus", employer)
     rows.single(np.where(seen, flows.refund, 0), day, (9, 17), TRANSFER, "refund", BANK)
     lender = FIRST_LENDER + rng.integers(0, LENDERS, n)
-    rows.single(np.where(seen, flows.other_loan, 0), day, (9, 17), TRANSFER, "other_lender", lender)
+    rows.single(np.where(seen, flows.other_loan, 0), month.incidents.day, (9, 17), TRANSFER, "other_lender", lender)
 
 
 def _needs(rows: _Rows, population: Population, needs: Ints, repair: Ints) -> None:
