@@ -392,10 +392,6 @@ def test_a_folder_below_a_file_is_refused(tmp_path: Path, new_workspace: Callabl
         deliver_lender(new_workspace(), "shop", tmp_path / "full" / "a" / "b", never, seed=SEED)
 
 
-def never(_folder: Path) -> BookFacts:
-    raise AssertionError("the lender is not asked for")
-
-
 def test_an_address_changes_with_a_move_alone(files: Imported, lender: Lender) -> None:
     rows = pd.read_csv(files.delivery.folder / "crm/customers.csv", sep=";", dtype=str, keep_default_na=False)
     rows = rows[rows["Customer no"] != ""]

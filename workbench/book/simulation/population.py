@@ -61,7 +61,7 @@ JOINING_MONTHS = 60
 UNUSED_CARD_SHARE = 0.14
 """Customers who keep a card in a drawer, unless money runs short."""
 PAYS_LATE_SHARE = 0.06
-"""Customers who pay each instalment when the next is due: always 1-29 days past due, and no worse risks than others."""
+"""Customers who pay each instalment that they send by hand when the next is due: 1-29 days past due, and no worse risks."""
 FRAUD_SHARE = 0.0065
 """Of those who join while the book is written: they borrow with another's papers and never mean to pay."""
 RUTHLESS_SHARE = 0.12

@@ -21,7 +21,7 @@ SHIFTED_FROM_MONTH = 37
 CUT_MONTHS = (36, 38)
 """Months of the programme that cuts the limits of cards: December 2023 to February 2024."""
 DRIFT_FROM_MONTH = 49
-"""Concept drift, where switched on: from January 2025 stress hits other people, and shows otherwise."""
+"""Concept drift, where switched on: from January 2025 who is hit has little to do with vulnerability."""
 BROKEN_MONTHS = (55, 56)
 """Broken feed, where switched on: no card payments arrive in July and August 2025."""
 UNIT_FROM_MONTH = 52

@@ -12,7 +12,7 @@ from workbench.book.simulation.state import CARD, Loans, State, by_customer
 from workbench.book.simulation.world import Ints, cents
 
 TAMED_USE = 0.5
-"""Purchases on a card in the year after a helpful limit cut, as a share of what they would have been."""
+"""Purchases on a card while a helpful limit cut or call lasts, as a share of what they would have been."""
 CARD_USE_ABOVE_HABIT = 0.2
 """Purchases on a card that is used more than its owner is used to."""
 

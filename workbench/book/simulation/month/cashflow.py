@@ -29,7 +29,7 @@ OTHER_LOAN_REFUSED = 0.25
 """Chance that a customer who borrows elsewhere does so in the month after being declined here."""
 OTHER_LOAN_MONTHS = 24
 TAMED_IMPULSE = 0.2
-"""Share of impulse spending that is left after a helpful limit cut, or in the month of a helpful call."""
+"""Share of impulse spending that is left while a helpful limit cut or call lasts."""
 
 
 @dataclass

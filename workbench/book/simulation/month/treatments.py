@@ -1,7 +1,7 @@
 """What the lender does about its customers: calls, limit changes, restructurings; each given or withheld by chance.
 
-Half of the eligible are treated and half are not, whatever else is known of them: the difference between both is the
-effect of the treatment. In the flipped world each customer's first decision of one kind goes the other way.
+A share of the eligible is treated (`TREATED_SHARE`), whatever else is known of them: the difference to the others is the
+effect of the treatment. Calls from 30 days past due on are for all, and tell nothing. In the flipped world each customer's first decision of one kind goes the other way.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ CONTACT, LIMIT_CUT, RESTRUCTURING = range(len(TREATMENTS))
 FOLLOWED = np.array([RESTRUCTURING, LIMIT_CUT, RESTRUCTURING, LIMIT_CUT, CONTACT])
 """Which treatment `truth/` follows for a customer, by position: rare ones for more customers than the frequent one."""
 TREATED_SHARE = (0.5, 0.5, 0.06)
+"""Of the eligible, a month: called; cut, half of this in each month of the programme; restructured."""
 CUT_TO = 0.65
 """A cut limit, as a share of the old one; never below the balance."""
 CUT_CLEAN_MONTHS, CUT_UTILISATION = 9, 0.5

@@ -55,9 +55,9 @@ def application_columns(
 def bureau_columns(
     before: State, population: Population, t: int, calendar: Calendar, draw: Draw
 ) -> dict[str, pa.Array] | None:
-    """Return reports of a quarter, on day 10 of the next month and known some days later; None in other months.
+    """Return reports of a quarter, on day 10 of a quarter's first month and known some days later; None in other months.
 
-    They tell of the last month end but one: what is owed to other lenders (with noise), the worst delay there, and
+    They tell of the end of the month before: what is owed to other lenders (with noise), the worst delay there, and
     applications in six months, here and elsewhere.
     """
     if t % REPORT_EVERY_MONTHS:
