@@ -1,7 +1,8 @@
 """What the lender does about its customers: calls, limit changes, restructurings; each given or withheld by chance.
 
-A share of the eligible is treated (`TREATED_SHARE`), whatever else is known of them: the difference to the others is the
-effect of the treatment. Calls from 30 days past due on are for all, and tell nothing. In the flipped world each customer's first decision of one kind goes the other way.
+A share of the eligible is treated (`TREATED_SHARE`), whatever else is known of them: the difference to the others is
+the effect of the treatment. Calls from 30 days past due on are for all, and tell nothing. In the flipped world each
+customer's first decision of one kind goes the other way.
 """
 
 from __future__ import annotations
