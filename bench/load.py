@@ -7,7 +7,6 @@ Run: .venv/bin/python -m bench.load [customers] [runs]
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 import duckdb
 import yaml
 
-from bench._scratch import scratch_workspace
+from bench._scratch import measured, scratch_workspace, workbench
 from workbench.book.book import Book
 from workbench.book.schema import TABLES
 from workbench.book.simulated import simulate_book
@@ -111,24 +110,6 @@ def write_mapping(workspace: Workspace, rows: dict[str, int]) -> None:
         (workspace.params / "books" / f"load{number}.yaml").write_text(
             yaml.safe_dump(mapping, sort_keys=False), "utf-8"
         )
-
-
-def workbench(*arguments: str) -> list[str]:
-    """Return a command line of the workbench."""
-    return [str(Path(sys.executable).with_name("workbench")), *arguments]
-
-
-def measured(command: list[str], workspace: Workspace) -> tuple[float, float]:
-    """Run a command; return seconds and the peak memory of its process in GB."""
-    environment = {**os.environ, "WORKBENCH_HOME": str(workspace.root)}
-    started = time.perf_counter()
-    child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    errors = child.stderr.read().decode() if child.stderr else ""
-    _pid, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - started
-    if status:
-        sys.exit(f"{' '.join(command[:4])} failed:\n{errors}")
-    return seconds, usage.ru_maxrss / (1e6 if sys.platform == "linux" else 1e9)
 
 
 def record(workspace: Workspace, name: str) -> dict[str, dict[str, int]]:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from bench._scratch import scratch_workspace
+from bench._scratch import environment, scratch_workspace, workbench
 
 DEFAULT_SEED = 7
 OTHER_SETTINGS = {
@@ -59,9 +57,8 @@ def main() -> None:
 def demo(arguments: list[str]) -> dict[str, Any]:
     """Run the demo in a workspace of its own and return what it prints for programs."""
     with scratch_workspace() as workspace:
-        command = [str(Path(sys.executable).with_name("workbench")), "demo", "--json", *arguments]
         done = subprocess.run(
-            command, env=os.environ | {"WORKBENCH_HOME": str(workspace.root)}, stdout=subprocess.PIPE, check=True
+            workbench("demo", "--json", *arguments), env=environment(workspace), stdout=subprocess.PIPE, check=True
         )
     result: dict[str, Any] = json.loads(done.stdout)
     return result

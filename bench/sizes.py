@@ -7,15 +7,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import duckdb
 
-from bench._scratch import scratch_workspace
+from bench._scratch import measured, scratch_workspace, workbench
 from workbench.book.store import current_generation
 
 
@@ -34,24 +29,9 @@ def main() -> None:
 
 def one_size(customers: int, months: int, threads: int) -> str:
     """Return a row of the table; the last cell is a digest of all files, to be the same for any number of threads."""
-    command = [
-        str(Path(sys.executable).with_name("workbench")),
-        "--threads",
-        str(threads),
-        "book",
-        "simulate",
-        "lender",
-    ]
-    size = ["--customers", str(customers), "--months", str(months)]
+    size = ("--customers", str(customers), "--months", str(months))
     with scratch_workspace() as workspace:
-        started = time.perf_counter()
-        child = subprocess.Popen(
-            [*command, *size], env=os.environ | {"WORKBENCH_HOME": str(workspace.root)}, stdout=subprocess.DEVNULL
-        )
-        _pid, status, used = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - started
-        if status:
-            raise SystemExit(f"book simulate ended with {os.waitstatus_to_exitcode(status)}")
+        used = measured(workbench("--threads", str(threads), "book", "simulate", "lender", *size), workspace)
         files = sorted(current_generation(workspace, "lender")[0].rglob("*.parquet"))
         rows = duckdb.execute("select sum(num_rows) from parquet_file_metadata($1)", [[str(file) for file in files]])
         count = int(rows.fetchall()[0][0])
@@ -61,8 +41,8 @@ def one_size(customers: int, months: int, threads: int) -> str:
             with file.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
     cells = [
-        f"{customers:,}", f"{threads}", f"{seconds:.0f}", f"{used.ru_utime + used.ru_stime:.0f}",
-        f"{used.ru_maxrss / 1e6:.2f} GB", f"{volume / 1e9:.2f} GB", f"{count:,}", f"{count / seconds:,.0f}",
+        f"{customers:,}", f"{threads}", f"{used.seconds:.0f}", f"{used.cpu_seconds:.0f}",
+        f"{used.gigabytes:.2f} GB", f"{volume / 1e9:.2f} GB", f"{count:,}", f"{count / used.seconds:,.0f}",
         digest.hexdigest()[:12],
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"

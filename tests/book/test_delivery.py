@@ -383,15 +383,6 @@ def test_a_table_of_several_files_and_a_lender_of_few_tables(lender: Lender, tmp
         assert (written.folder / name).read_bytes() == (whole_delivery.folder / name).read_bytes()
 
 
-# --- in PostgreSQL -----------------------------------------------------------------------------------------------------
-
-
-def test_a_folder_below_a_file_is_refused(tmp_path: Path, new_workspace: Callable[..., Workspace]) -> None:
-    (tmp_path / "full").write_text("a file")
-    with pytest.raises(InputError, match="found no folder, and none can be made there"):
-        deliver_lender(new_workspace(), "shop", tmp_path / "full" / "a" / "b", never, seed=SEED)
-
-
 def test_an_address_changes_with_a_move_alone(files: Imported, lender: Lender) -> None:
     rows = pd.read_csv(files.delivery.folder / "crm/customers.csv", sep=";", dtype=str, keep_default_na=False)
     rows = rows[rows["Customer no"] != ""]
@@ -401,6 +392,9 @@ def test_an_address_changes_with_a_move_alone(files: Imported, lender: Lender) -
     assert (homes[~homes.index.isin(moves.index)] == 1).all()
     assert (homes <= 1 + moves.reindex(homes.index, fill_value=0)).all()
     assert rows["Address"].str.contains("ZZ-").all()
+
+
+# --- in PostgreSQL -----------------------------------------------------------------------------------------------------
 
 
 def test_core_banking_lies_in_a_schema_and_the_address_in_a_variable(in_database: Imported, database: Database) -> None:
@@ -503,13 +497,15 @@ def test_a_wrong_address_is_told_before_anything_is_made(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_with_files_and_a_file_are_refused(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_folder_with_files_a_file_and_a_folder_below_one_are_refused(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match="found a folder with files in it, expected an empty folder or none"):
         deliver_lender(workspace, "shop", tmp_path / "out", never, seed=1)
     with pytest.raises(InputError, match="found a file, expected an empty folder"):
         deliver_lender(workspace, "shop", tmp_path / "out" / "mine.txt", never, seed=1)
+    with pytest.raises(InputError, match="found no folder, and none can be made there"):
+        deliver_lender(workspace, "shop", tmp_path / "out" / "mine.txt" / "a" / "b", never, seed=1)
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "mine.txt"]
 
 

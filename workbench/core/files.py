@@ -59,8 +59,19 @@ def read_json(path: Path) -> Any:
 
 @contextmanager
 def staging_folder(parent: Path) -> Iterator[Path]:
-    """Yield a new folder under `parent` for a result in the making; what is still there at the end is removed."""
-    parent.mkdir(parents=True, exist_ok=True)
+    """Yield a new folder under `parent` for a result in the making; what is still there at the end is removed.
+
+    Raises
+    ------
+    InputError
+        If `parent` is no folder and cannot be made one.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{parent}: found no folder, and none can be made there ({error}). Name another one."
+        ) from error
     for leftover in parent.glob(".staging-*"):  # of a process that was killed
         if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
             shutil.rmtree(leftover, ignore_errors=True)

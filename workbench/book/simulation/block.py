@@ -62,7 +62,7 @@ def write_block(
     first_draw = draws(seed, 0, block=block.number)
     population = draw_population(block, calendar, story, first_draw)
     world = World(population, economy, calendar, story)
-    state = first = first_state(population, first_draw)
+    state = first_state(population, first_draw)
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(TableWriter(out / file_name(name, block.number), TABLES[name].arrow_schema()))
@@ -73,7 +73,7 @@ def write_block(
             for name, schema in SCHEMAS.items()
             if name != "economy"
         }
-        clerk = _Clerk(world, block, seed, writers)
+        clerk = _Clerk(world, block, seed, writers, state)
         before: State | None = None
         for t in range(calendar.total):
             last, draw = state, draws(seed, t + 1, block=block.number)
@@ -84,7 +84,7 @@ def write_block(
             before = state
             on_month()
         truth["latent"].write(latent_columns(state, population, calendar.total - 1, calendar, None))
-        clerk.write_rest(first, state, first_draw)
+        clerk.write_rest(state, first_draw)
         labels = clerk.labels
         truth["customers"].write(trait_columns(population, calendar))
         truth["episodes"].write(labels.episode_columns())
@@ -98,10 +98,10 @@ def write_block(
 class _Clerk:
     """Writes each month as it happens and keeps what is written at the end."""
 
-    def __init__(self, world: World, block: Block, seed: int, writers: dict[str, TableWriter]) -> None:
+    def __init__(self, world: World, block: Block, seed: int, writers: dict[str, TableWriter], first: State) -> None:
         self.world, self.block, self.seed, self.writers = world, block, seed, writers
         self.population, self.calendar, self.dirt = world.population, world.calendar, world.story.dirt
-        self.register = Register.empty(block.size)
+        self.register = Register.empty(first)
         self.log, self.schedules, self.month_ends = LoanLog(), Schedules(), MonthEnds()
         followed = Followed.empty(self.calendar.total, block.size)
         self.labels = Labels(self.population, self.calendar, block.number, followed)
@@ -144,7 +144,7 @@ class _Clerk:
         self._write_transactions(bookings, month, first_day, faults_rng)
         self._write_events(events, first_day)
 
-    def write_rest(self, first: State, last: State, draw: Draw) -> None:
+    def write_rest(self, last: State, draw: Draw) -> None:
         """Write what is known only at the end, or kept till then."""
         loans, calendar, number = last.loans, self.calendar, self.block.number
         self.writers["loans"].write(self.log.columns(loans, self.population, calendar, number))
@@ -153,7 +153,7 @@ class _Clerk:
         faults = draw_customer_faults(self.block.size, draw, dirt=self.dirt)
         self.writers["customers"].write(
             customer_columns(
-                self.population, first, last, self.register, faults, self.block, calendar, self.world.story,
+                self.population, last, self.register, faults, self.block, calendar, self.world.story,
                 self.seed, draw,
             )
         )  # fmt: skip

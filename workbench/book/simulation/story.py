@@ -59,7 +59,7 @@ class Story:
 
     @classmethod
     def calm(cls) -> Story:
-        """Return a lender to whom nothing happens and who does nothing: every switch off."""
+        """Return a lender to whom nothing happens: every switch off. Payment holidays are not switched."""
         off: dict[str, Any] = {field.name: "off" if field.name in TREATMENTS else False for field in fields(cls)}
         return cls(**off)
 

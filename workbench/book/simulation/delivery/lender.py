@@ -8,7 +8,6 @@ from pathlib import Path
 from workbench.book.simulation.delivery.database import check_core_schema
 from workbench.book.simulation.delivery.write import WrittenDelivery, core_name, refuse_filled, write_delivery
 from workbench.book.store import BookFacts
-from workbench.core.errors import InputError
 from workbench.core.files import staging_folder
 from workbench.core.workspace import Workspace, check_name
 
@@ -32,12 +31,6 @@ def deliver_lender(
     """
     check_name("book", name)
     refuse_filled(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{out.parent}: found no folder, and none can be made there ({error}). Name another one."
-        ) from error
     if url is not None:
         check_core_schema(url, core_name(name), root=workspace.root)
     with staging_folder(out.parent) as tables:

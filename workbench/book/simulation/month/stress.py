@@ -75,7 +75,8 @@ def step_stress(
     state.recovering[ended] = False
 
     began = gradual | sudden
-    depth, speed = (low + (high - low) * draw for (low, high), draw in ((GRADUAL_DEPTH, u[4]), (GRADUAL_SPEED, u[5])))
+    depth = GRADUAL_DEPTH[0] + (GRADUAL_DEPTH[1] - GRADUAL_DEPTH[0]) * u[4]
+    speed = GRADUAL_SPEED[0] + (GRADUAL_SPEED[1] - GRADUAL_SPEED[0]) * u[5]
     _begin(state, gradual, np.where(by_income, GRADUAL_INCOME, GRADUAL_EXPENSE), depth, speed)
     _begin(state, sudden, np.where(by_income, SUDDEN_INCOME, SUDDEN_EXPENSE), 0.6 + 0.4 * u[4], np.ones(n))
     state.strain_months += 1

@@ -21,8 +21,8 @@ from workbench.book.simulation.world import BURN_IN_MONTHS, Bools, Draw, Floats,
 CONTACT, LIMIT_CUT, RESTRUCTURING = range(len(TREATMENTS))
 FOLLOWED = np.array([RESTRUCTURING, LIMIT_CUT, RESTRUCTURING, LIMIT_CUT, CONTACT])
 """Which treatment `truth/` follows for a customer, by position: rare ones for more customers than the frequent one."""
-TREATED_SHARE = (0.5, 0.5, 0.06)
-"""Of the eligible, a month: called; cut, half of this in each month of the programme; restructured."""
+TREATED_SHARE = (0.5, 0.25, 0.06)
+"""Of the eligible, a month: called, cut while the programme runs, restructured."""
 CUT_TO = 0.65
 """A cut limit, as a share of the old one; never below the balance."""
 CUT_CLEAN_MONTHS, CUT_UTILISATION = 9, 0.5
@@ -131,9 +131,8 @@ def _change_limits(
     if story.cuts_limits(t):
         risky = card & (age >= 3) & ((loans.clean_months < CUT_CLEAN_MONTHS) | (used > CUT_UTILISATION))
         risky &= state.tamed_months[loans.customer] == 0
-        treated = _assign(
-            state, t, LIMIT_CUT, some_loan(loans, risky, n), u[3] < TREATED_SHARE[LIMIT_CUT] / 2, flip, done
-        )
+        eligible = some_loan(loans, risky, n)
+        treated = _assign(state, t, LIMIT_CUT, eligible, u[3] < TREATED_SHARE[LIMIT_CUT], flip, done)
         cut = risky & treated[loans.customer]
         if story.limit_cut == "helpful":
             state.tamed_months = np.where(treated, TAMED_MONTHS + 1, state.tamed_months)
@@ -163,6 +162,9 @@ def _restructure(
         eligible = some_loan(loans, distressed, n)
         treated = _assign(state, t, RESTRUCTURING, eligible, u[4] < TREATED_SHARE[RESTRUCTURING], flip, done)
     extended = first_of_customer(loans, distressed & treated[loans.customer])
+    recorded = extended
+    if story.restructuring == "zero":  # written down, and nothing changes
+        extended = np.zeros_like(recorded)
     stressed = (state.stress > 0.4)[loans.customer]
     holiday = term & (loans.dpd == 0) & (loans.arrears <= 0) & stressed & (noise.uniform(2) < HOLIDAY_CHANCE)
     holiday &= ~some_loan(loans, extended, n)[loans.customer]
@@ -170,9 +172,6 @@ def _restructure(
         state.angry_months = np.where(treated, ANGRY_MONTHS + 1, state.angry_months)
 
     settled = np.where(extended, np.maximum(loans.arrears, 0), 0)
-    recorded = np.zeros(loans.size, np.bool_)
-    if story.restructuring == "zero":  # written down, and nothing changes
-        recorded, extended, settled = extended, recorded, np.zeros_like(settled)
     fee = np.where(extended & (story.restructuring == "harmful"), EVERGREEN_FEE * loans.schedule_balance, 0)
     left = loans.term - loans.dues
     longer = np.clip(left + EXTENDED_MONTHS, left, np.maximum(MAX_TERM_MONTHS - (t - loans.open_t), left))
@@ -185,7 +184,7 @@ def _restructure(
     loans.paid_sum[at] += settled[at]
     _reschedule(loans, at, owed[at], new_term[at], t + waits[at])
     done.rescheduled[at] = True
-    done.restructured = np.flatnonzero(extended | holiday | recorded)
+    done.restructured = np.flatnonzero(recorded | holiday)
     done.restructuring_kind = np.where(holiday[done.restructured], PAYMENT_HOLIDAY, TERM_EXTENSION)
     done.settled = settled
 

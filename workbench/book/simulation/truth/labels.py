@@ -118,7 +118,7 @@ class Labels:
 
     def _bad_already(self, who: Ints, t: Ints) -> Bools:
         """Return who was bad before month `t`, so that what came after says nothing about that month."""
-        return is_bad(self.followed.worst[np.maximum(t - 1, 0), who].astype(np.int64))
+        return is_bad(self.followed.worst[t - 1, who].astype(np.int64))
 
     def default_columns(self) -> dict[str, pa.Array]:
         """Return each loan's first time at 90 days past due, by loan."""

@@ -53,14 +53,14 @@ class Register:
     moves: Ints
     email_changes: Ints
     officer_changes: Ints
-    at_joining: Floats  # declared income; NaN: not joined since the simulation began
+    at_joining: Floats  # declared income
     declared: list[tuple[Ints, Days, Floats]] = field(default_factory=list)
 
     @classmethod
-    def empty(cls, customers: int) -> Register:
-        """Return a register in which nothing has changed yet."""
-        phones, moves, emails, officers = np.zeros((4, customers), np.int64)
-        return cls(phones, moves, emails, officers, np.full(customers, np.nan))
+    def empty(cls, first: State) -> Register:
+        """Return the register of the first state, in which nothing has changed yet."""
+        phones, moves, emails, officers = np.zeros((4, len(first.declared)), np.int64)
+        return cls(phones, moves, emails, officers, first.declared)
 
     def note(self, state: State, raised: Ints, joins: Bools, first_day: np.datetime64, draw: Draw) -> None:
         """Note declared incomes and changes of officer and mail of one month."""
@@ -81,12 +81,11 @@ class Register:
 
 
 def customer_columns(
-    population: Population, first: State, last: State, register: Register, faults: CustomerFaults, block: Block,
+    population: Population, last: State, register: Register, faults: CustomerFaults, block: Block,
     calendar: Calendar, story: Story, seed: int, draw: Draw,
 ) -> dict[str, pa.Array]:  # fmt: skip
     """Return the columns of the customers table, sorted by customer and `known_at`: those who have joined by the end."""
-    joining = np.where(np.isnan(register.at_joining), first.declared, register.at_joining)
-    who, known, income, faulty = _versions(population, joining, register, faults)
+    who, known, income, faulty = _versions(population, register, faults)
     keep = (known <= calendar.month_end(calendar.total - 1)) & (population.since_t < calendar.total)[who]
     who, known, income, faulty = who[keep], known[keep], income[keep], faulty[keep]
     number = population.first + who
@@ -100,7 +99,7 @@ def customer_columns(
         np.concatenate([known, again]),
         np.concatenate([number, position]),
     )
-    income = np.concatenate([income, joining[twice]])
+    income = np.concatenate([income, register.at_joining[twice]])
     faulty = np.concatenate([faulty, np.ones(len(twice), np.bool_)])
 
     if story.changed_unit:
@@ -142,7 +141,7 @@ def customer_columns(
 
 
 def _versions(
-    population: Population, joining: Floats, register: Register, faults: CustomerFaults
+    population: Population, register: Register, faults: CustomerFaults
 ) -> tuple[Ints, Days, Floats, np.ndarray]:
     """Return customer, moment and declared income of each record, in order, and which are the first of a customer."""
     n = population.size
@@ -151,6 +150,7 @@ def _versions(
     correct = registered[mended] + faults.corrected_after_days[mended].astype("timedelta64[D]")
     who = np.concatenate([np.arange(n), mended, *(row[0] for row in register.declared)])
     known = np.concatenate([registered, correct, *(row[1] for row in register.declared)])
+    joining = register.at_joining
     typed = np.where(faults.annual_income, joining * 12, joining)
     income = np.concatenate([typed, joining[mended], *(row[2] for row in register.declared)])
     is_first = np.arange(len(who)) < n
