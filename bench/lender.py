@@ -33,6 +33,8 @@ from workbench.book.simulation import simulate
 from workbench.book.store import current_generation
 
 Measured = dict[str, Estimate | str]
+ERRORS = 2
+"""Standard errors by which a single seed may lie outside its band, as in tests/simulation/test_bands.py."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -109,7 +111,7 @@ def table(bands: Sequence[Band], found: Sequence[Measured]) -> str:
     lines = [
         f"  {'':24}{'min':>9}{'median':>9}{'max':>9}{'s.e.':>8} {'unit':7}{'low':>6}{'high':>7}{'inside':>9}  what"
     ]
-    outside, missing = 0, 0
+    outside, beyond, missing = 0, 0, 0
     for band in bands:
         words = [one for row in found if isinstance(one := row[band.name], str)]
         if words:
@@ -119,6 +121,7 @@ def table(bands: Sequence[Band], found: Sequence[Measured]) -> str:
         estimates = [one for row in found if isinstance(one := row[band.name], Estimate)]
         inside = sum(band.holds(one) for one in estimates)
         outside += inside < len(estimates)
+        beyond += not all(band.holds(one, errors=ERRORS) for one in estimates)
         lines.append(
             f"{' ' if inside == len(estimates) else '*'} {band.name:24}"
             + "".join(
@@ -127,7 +130,10 @@ def table(bands: Sequence[Band], found: Sequence[Measured]) -> str:
             + f" {band.unit:7}{band.shown(band.low):>6}{band.shown(band.high):>7}"
             + f"{f'{inside} of {len(estimates)}':>9}  {band.meaning}"
         )
-    lines.append(f"\n{len(bands)} bands: {outside} outside for some seed (*), {missing} not measurable yet (?)")
+    lines.append(
+        f"\n{len(bands)} bands: {outside} outside for some seed (*), {beyond} by more than {ERRORS} standard errors, "
+        f"{missing} not measurable yet (?)"
+    )
     return "\n".join(lines)
 
 
@@ -140,22 +146,24 @@ def page(bands: Sequence[Band], found: Sequence[Measured], options: argparse.Nam
         "# The bands of the simulated lender",
         "",
         f"Written by `{command}`: {options.customers:,} customers x {options.months} months, {seeds}, the default story.",
-        "Measured from the written files alone by `tests/simulation/`; a mark * says that some seed lies outside.",
+        "Measured from the written files alone by `tests/simulation/`; s.e. is the middle standard error of a seed's measure.",
+        f"A mark * says that some seed lies outside; behind it how many lie in the band widened by {ERRORS} standard errors.",
         "",
-        "| what | least, middle, most | inside | band | source |",
-        "|---|---|---|---|---|",
+        "| what | least, middle, most | s.e. | inside | band | source |",
+        "|---|---|---|---|---|---|",
     ]
     for band in bands:
         estimates = [one for row in found if isinstance(one := row[band.name], Estimate)]
-        upper = f"to {band.shown(band.high)}" if band.high < math.inf else "or more"
+        limits = f"{band.shown(band.low)} {f'to {band.shown(band.high)}' if band.high < math.inf else 'or more'}"
         if len(estimates) < len(found):
-            values, inside = "not measured", ""
+            values, error, inside = "not measured", "", ""
         else:
-            values = ", ".join(band.shown(value) for value in spread(estimates)[:3])
-            count = sum(band.holds(one) for one in estimates)
-            inside = f"{count} of {len(found)}{' *' if count < len(found) else ''}"
+            *known, middle_error = spread(estimates)
+            values, error = ", ".join(band.shown(value) for value in known), band.shown(middle_error)
+            count, wider = (sum(band.holds(one, errors=errors) for one in estimates) for errors in (0, ERRORS))
+            inside = f"{count} of {len(found)}{f' * ({wider})' if count < len(found) else ''}"
         unit = f" ({band.unit})" if band.unit else ""
-        lines.append(f"| {band.meaning}{unit} | {values} | {inside} | {band.shown(band.low)} {upper} | {band.source} |")
+        lines.append(f"| {band.meaning}{unit} | {values} | {error} | {inside} | {limits} | {band.source} |")
     lines += ["", "## Sources", ""]
     lines += [f"- **{name}**: {words}" for name, words in SOURCES.items()]
     return "\n".join(lines) + "\n"

@@ -30,7 +30,7 @@ from workbench.book.simulation.state import (
 from workbench.book.simulation.story import Story
 from workbench.book.simulation.world import BURN_IN_MONTHS, Bools, Draw, Floats, Ints, Stream
 
-# Demand, sizes, terms and prices are house choices.
+# Demand, sizes, terms and prices are house choices; their equations are in docs/simulation.md.
 DEMAND = np.array([0.028, 0.016, 0.018])
 """Chance a month that a customer without an open loan asks for a personal loan, a car loan, a card."""
 DEMAND_BURN_IN = 2.2
@@ -44,13 +44,24 @@ DEMAND_LOOSE, LOOSE_ATTRACTS = 1.5, 0.5
 FRAUD_DEMAND = 0.5
 """Chance a month that a fraudster asks, from the first month on."""
 BASE_RATE = [0.075, 0.045, 0.175]
+"""A year: personal, auto, card."""
+RATE_VULNERABILITY, RATE_SPREAD, RATE_LEAST = 0.005, 0.03, -0.005
+"""Added to it: for each unit of vulnerability (from -2 to 2), up to so much by chance (the bargain), and never less."""
 MAX_OPEN_LOANS = 4
+AMOUNT_TO_INCOME = (2.6, 4.6, 1.3)
+AMOUNT_EUROS = ((1_000, 40_000), (4_000, 60_000), (300, 12_000))
+"""What is asked for, in monthly incomes (a card: its limit), and the least and most in EUR: personal, auto, card."""
+AMOUNT_STEP_CENTS = 10_000
 AMOUNT_NOISE = 0.35
 """Standard deviation of the log of what is asked for, at one income."""
 MAX_DUES_TO_INCOME, MAX_DUES_LOOSE = 0.28, 0.42
 BUREAU_MEAN, BUREAU_VULNERABILITY, BUREAU_STRESS, BUREAU_DEBT, BUREAU_NOISE = 620.0, -38.0, -35.0, -25.0, 32.0
 """Score of an outside bureau at the application: seen once by the policy, kept nowhere but in `truth/`."""
 BUREAU_CUTOFF, BUREAU_CUTOFF_LOOSE = 580.0, 515.0
+SCORE_BASE, SCORE_EDUCATION, SCORE_YEAR, SCORE_LOAN = 480, 12, 5, -8
+SCORE_VULNERABILITY, SCORE_NOISE = -38.0, 20.0
+"""The lender's own old score: points for education, each year with the bank (ten at most) and each open loan, and an
+officer's impression of the applicant (calibrated to its Gini)."""
 OFFICER_DECLINES = 0.03
 """Declined by a loan officer for reasons that nobody wrote down."""
 WITHDRAWN = 0.05
@@ -99,7 +110,8 @@ def decide_applications(
     amount = _amount(product, state.declared, np.exp(AMOUNT_NOISE * rng.standard_normal(n)))
     amount = np.where(population.fraudster, np.maximum(amount, 500_000), amount)
     term = _term(product, rng.random(n))
-    markup = np.maximum(0.005 * np.clip(population.vulnerability, -2, 2) + 0.03 * rng.random(n), -0.005)
+    risk = RATE_VULNERABILITY * np.clip(population.vulnerability, -2, 2)
+    markup = np.maximum(risk + RATE_SPREAD * rng.random(n), RATE_LEAST)
     rate = np.round(np.choose(product, BASE_RATE) + markup, 4)
     instalment = np.where(is_card, 0, annuity_instalment(amount, rate, term))
     burden = (monthly_dues(loans, n) + np.where(is_card, CARD_MINIMUM_SHARE * amount, instalment)) / (
@@ -201,18 +213,17 @@ def _bureau_score(state: State, population: Population, rng: np.random.Generator
 def _application_score(population: Population, t: int, count: Ints, rng: np.random.Generator) -> Floats:
     """Return the lender's old score: education, years with the bank, loans; and an officer's impression."""
     years = np.clip((t - population.since_t) / 12, 0, 10)
-    impression = 20 * rng.standard_normal(population.size) - 33 * population.vulnerability
-    return np.round(480 + 12 * population.education + 5 * years - 8 * count + impression)
+    impression = SCORE_NOISE * rng.standard_normal(population.size) + SCORE_VULNERABILITY * population.vulnerability
+    return np.round(
+        SCORE_BASE + SCORE_EDUCATION * population.education + SCORE_YEAR * years + SCORE_LOAN * count + impression
+    )
 
 
 def _amount(product: Ints, declared: Floats, size: Floats) -> Ints:
-    """Amount or limit in cents, in steps of 100 EUR."""
-    euros = np.select(
-        [product == PERSONAL, product == AUTO],
-        [np.clip(2.6 * declared * size, 1_000, 40_000), np.clip(4.6 * declared * size, 4_000, 60_000)],
-        np.clip(1.3 * declared * size, 300, 12_000),
-    )
-    return (np.rint(euros / 100) * 10_000).astype(np.int64)
+    """Amount or limit in cents, in steps of `AMOUNT_STEP_CENTS`."""
+    least, most = np.array(AMOUNT_EUROS)[product].T
+    cents_asked = 100 * np.clip(np.array(AMOUNT_TO_INCOME)[product] * declared * size, least, most)
+    return (np.rint(cents_asked / AMOUNT_STEP_CENTS) * AMOUNT_STEP_CENTS).astype(np.int64)
 
 
 def _term(product: Ints, u: Floats) -> Ints:

@@ -47,7 +47,7 @@ WRITE_OFF_DPD = 180
 DPD_THRESHOLD_CENTS, DPD_THRESHOLD_SHARE = 2_000, 0.005
 """Overdue amounts up to the larger of both do not count; the absolute one is below the EBA's 100 EUR for retail
 (EBA/RTS/2016/06), the relative one a half of its 1 %: house choice, mirrored in the workbench's parameters."""
-CATCH_UP_CHANCE, CATCH_UP_DEEP = 0.54, 0.30
+CATCH_UP_CHANCE, CATCH_UP_DEEP = 0.54, 0.26
 """A month, for who owes more than one instalment, and for who owes more than two: to pay all of it. The others pay one
 instalment and stay behind."""
 CARD_CLOSED_CHANCE = 0.003
