@@ -15,7 +15,7 @@ from workbench.book.book import Book
 from workbench.book.simulated import START, simulate_book
 from workbench.book.simulation import true_pd
 from workbench.core.yaml_files import read_yaml
-from workbench.indicators.panel import load_panel
+from workbench.indicators.stored import load_panel
 from workbench.models.development import candidates, modelling_set, observation_dates
 from workbench.models.evaluation import gini, interval
 from workbench.models.fitting import FitOptions, fit_scorecard

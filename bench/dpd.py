@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 
 from bench._scratch import scratch_workspace
 from tests.book.comparison import answers, days_before, read_thresholds
-from tests.book.database import running_database
 from tests.book.loan_book import frames, loans_by_pattern, random_tables
 from tests.book.slow_dpd import slow_performance
+from tests.database import running_database
 from workbench.book.attached import attach_book
 from workbench.book.book import Book
 from workbench.book.frames import canonical_table

@@ -8,6 +8,7 @@ Fixtures, all of the session (each xdist worker has its own):
 - `make_book(tables, **facts)` stores hand-made frames, by table name, as a new book in `workspace` and opens it; a column
   that a frame lacks is null, `known_at` is by default the first instant of the year 2000.
 - `lender` is a workspace in which `workbench demo` has run (pipeline.py); its tests share one xdist worker.
+- `database` is a PostgreSQL server and `spark` a Spark, each started once a session (engines.py).
 - `real_data` is the folder of the real data sets; a test that asks for it skips where it is absent.
 - `browser` is Chromium by Playwright; without one a test skips, and fails in CI.
 - `aart_book` is the real auto loan book `aart` in `workspace`.
@@ -36,9 +37,10 @@ from workbench.book.store import BookFacts, store_book
 from workbench.core.workspace import Workspace, open_workspace
 from workbench.runs.doctor import find_browser
 
+from .engines import database, spark
 from .pipeline import lender
 
-__all__ = ["lender"]
+__all__ = ["database", "lender", "spark"]
 BROWSER_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -146,18 +148,19 @@ def aart_book(workspace: Workspace, real_data: Path) -> Book:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep the tests of a file on one worker, and all files that ask for the costly `lender` on one as well.
+    """Keep the tests of a file on one worker, and all files that ask for the costly `lender`, or for Spark, as well.
 
     `--dist loadgroup` would do it by marks, but groups nothing under pytest 9.2: pytest-xdist issue 1386.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
-        """Sends a file, or all files of the lender, to one worker."""
+        """Sends a file, or all files of the lender or of Spark, to one worker."""
 
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "lender" if "lender: Lender" in _text(ROOT / file) else file
+            costly = [name for name in ("lender: Lender", "spark: None") if name in _text(ROOT / file)]
+            return costly[0] if costly else file
 
     return ByFile(config, log)
 

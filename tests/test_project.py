@@ -60,6 +60,12 @@ def test_the_page_of_the_tables_is_that_of_the_contract() -> None:
     assert found == scope["catalogue"](), "run: python .ci/tables.py"
 
 
+def test_the_page_of_the_indicators_is_that_of_the_registry() -> None:
+    scope: dict[str, Any] = {"__name__": "catalogue", "__file__": str(ROOT / ".ci" / "catalogue.py")}
+    exec((ROOT / ".ci" / "catalogue.py").read_text("utf-8"), scope)
+    assert (ROOT / "docs" / "indicators.md").read_text("utf-8") == scope["page"](), "run: python .ci/catalogue.py"
+
+
 def test_every_direct_dependency_is_locked() -> None:
     core = {name_of(requirement) for requirement in project()["dependencies"]}
     extras = project()["optional-dependencies"]

@@ -16,10 +16,11 @@ from workbench.book.checks import check_book
 from workbench.book.simulated import simulate_book
 from workbench.core.errors import BookError, ParameterError
 from workbench.core.workspace import Workspace
-from workbench.indicators.panel import build_panel, panel_path
+from workbench.indicators.panel import build_panel
+from workbench.indicators.stored import panel_path
 
 from ..commands import Finished, typed
-from .database import Database
+from ..database import Database
 
 __all__ = ["typed"]
 SECRET = "s3cr3t-pw"

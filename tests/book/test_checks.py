@@ -34,7 +34,7 @@ from workbench.book.store import Lowered, TableFacts
 from workbench.core.workspace import Workspace
 from workbench.models.evaluation import psi_table
 
-from .database import Database
+from ..database import Database
 
 MakeBook = Callable[..., Book]
 Tables = dict[str, pd.DataFrame]

@@ -35,7 +35,7 @@ from workbench.book.store import BookFacts, current_generation, list_books, tabl
 from workbench.core.errors import InputError
 from workbench.core.workspace import Workspace
 
-from .database import Database
+from ..database import Database
 
 SEED = 11
 DELIVERED = datetime(2035, 1, 1, tzinfo=UTC)

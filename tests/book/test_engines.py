@@ -22,8 +22,8 @@ from workbench.core.errors import BookError, ParameterError
 from workbench.core.workspace import Workspace
 from workbench.models.sample import sample
 
+from ..database import Database
 from .comparison import compare, read_thresholds
-from .database import Database
 from .loan_book import frames, loans_by_pattern, random_tables
 
 MakeBook = Callable[..., Book]

@@ -16,8 +16,8 @@ from workbench.book.loading.load import LoadResult, import_book
 from workbench.core.errors import InputError
 from workbench.core.workspace import Workspace
 
+from ..database import Database
 from .crm_server import LIST, Crm, Fault, serve
-from .database import Database
 
 TOKEN = "a-token-of-some-length"
 MAPPING = """

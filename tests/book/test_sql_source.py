@@ -25,7 +25,7 @@ from workbench.book.store import current_generation, table_files
 from workbench.core.errors import BookError, ParameterError
 from workbench.core.workspace import Workspace
 
-from .database import Database
+from ..database import Database
 
 NUMBERS = itertools.count(1)
 COLUMNS = "id text, amount numeric(12, 3), seen timestamptz, day date, code uuid, many bigint, open boolean"

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -17,10 +16,10 @@ from workbench.book.portfolio import monthly_portfolio
 from workbench.book.schema import TABLES
 from workbench.book.store import BookFacts, store_book
 from workbench.core.dates import month_end
+from workbench.indicators.later import Tables, deleted, is_later, later_dates, scrambled
 from workbench.indicators.panel import build_panel
 
 AS_OF = date(2024, 6, 30)
-Tables = dict[str, pd.DataFrame]
 
 
 def stored(book: Book) -> Tables:
@@ -43,91 +42,6 @@ def store(book: Book, name: str, tables: Tables) -> Book:
 
     store_book(book.workspace, name, write)
     return Book.open(book.workspace, name)
-
-
-def later(book: Book, table: str, frame: pd.DataFrame, as_of: date) -> pd.Series:
-    """Return the rows that happen, or become known, after `as_of`."""
-    end, schema = pd.Timestamp(book.day_end(as_of)), TABLES[table]
-    found = frame["known_at"] >= end
-    if schema.occurred is not None:
-        by_instant = schema.column(schema.occurred).dtype == "timestamp"
-        moment = frame[schema.occurred]
-        found |= (moment >= end) if by_instant else (moment > pd.Timestamp(as_of))
-    return found
-
-
-def later_dates(book: Book, table: str, frame: pd.DataFrame, as_of: date) -> dict[str, pd.Series]:
-    """Return, by dated column, the rows in which it lies after `as_of`."""
-    found = {}
-    for column in TABLES[table].columns:
-        if column.dated:
-            last = (
-                pd.Timestamp(as_of)
-                if column.dtype == "date"
-                else pd.Timestamp(book.day_end(as_of)) - pd.Timedelta("1us")
-            )
-            found[column.name] = frame[column.name] > last
-    return found
-
-
-def deleted(book: Book, tables: Tables, as_of: date) -> Tables:
-    """Return the tables without anything after `as_of`."""
-    result = {}
-    for name, frame in tables.items():
-        kept = frame.loc[~later(book, name, frame, as_of)].copy()
-        for column, rows in later_dates(book, name, kept, as_of).items():
-            kept[column] = kept[column].mask(rows)
-        if name == "loans":
-            kept["close_reason"] = kept["close_reason"].where(
-                kept["closed_on"].notna() | kept["written_off_on"].notna()
-            )
-        for column in book.manifest.facts.current_only.get(name, []):
-            kept[column] = None
-        result[name] = kept
-    return result
-
-
-def scrambled(book: Book, tables: Tables, as_of: date) -> Tables:
-    """Return the tables with other values, dates and `current_only` columns wherever they lie after `as_of`."""
-    draw = np.random.default_rng(5)
-    result = {}
-    for name, frame in tables.items():
-        frame, schema = frame.reset_index(drop=True), TABLES[name]
-        rows = np.flatnonzero(later(book, name, frame, as_of))
-        for column in schema.columns:
-            if column.name in schema.key or column.name == schema.occurred:
-                continue
-            values = frame[column.name].to_numpy(copy=True)
-            values[rows] = values[draw.permutation(rows)]
-            if column.dtype in ("money", "float"):
-                values[rows] = -3 * values[rows] + 1
-            frame[column.name] = values
-        if schema.occurred is not None:  # what becomes known later may well have happened earlier
-            unknown = frame["known_at"] >= pd.Timestamp(book.day_end(as_of))
-            frame.loc[unknown, schema.occurred] -= pd.Timedelta(days=100)
-        for column, dated in later_dates(book, name, frame, as_of).items():
-            days = pd.to_timedelta(draw.integers(0, 400, int(dated.sum())), unit="D")
-            frame.loc[dated, column] = (frame.loc[dated, column] + days).to_numpy()
-        if name == "loans":
-            ending = later_dates(book, name, frame, as_of)["closed_on"]
-            frame.loc[ending, "close_reason"] = draw.choice(["sold", "written_off", "repaid"], int(ending.sum()))
-        for column in book.manifest.facts.current_only.get(name, []):
-            frame[column] = frame[column].to_numpy()[draw.permutation(len(frame))]
-        result[name] = pd.concat([frame, announced(book, name, frame, as_of)])
-    return result
-
-
-def announced(book: Book, table: str, frame: pd.DataFrame, as_of: date) -> pd.DataFrame:
-    """Return copies of early rows that happen after `as_of` although they are known before it."""
-    schema = TABLES[table]
-    if schema.occurred is None:
-        return frame.head(0)
-    rows = frame.loc[~later(book, table, frame, as_of)].head(50).copy()
-    last = schema.key[-1]
-    if last != schema.occurred:
-        rows[last] = rows[last] + (1000 if schema.column(last).dtype == "int" else "X")
-    rows[schema.occurred] = pd.Timestamp(as_of) + pd.to_timedelta(np.arange(2, len(rows) + 2), unit="D")
-    return rows
 
 
 @pytest.fixture(params=["small_book", pytest.param("aart_book", marks=pytest.mark.real_data)])
@@ -170,11 +84,11 @@ def test_rewritten_without_its_truth_the_book_gives_the_same_panel(small_book: B
 def test_the_small_book_has_everything_that_may_leak(small_book: Book) -> None:
     tables = stored(small_book)
     for name, frame in tables.items():
-        rows = later(small_book, name, frame, AS_OF)
+        rows = is_later(small_book, name, frame, AS_OF)
         assert 0 < rows.sum() < len(frame), name
     closed = later_dates(small_book, "loans", tables["loans"], AS_OF)
     opened = tables["loans"]["opened_on"] <= pd.Timestamp(AS_OF)
     assert (closed["closed_on"] & opened).any()
-    versions = tables["customers"].loc[later(small_book, "customers", tables["customers"], AS_OF), "customer_id"]
+    versions = tables["customers"].loc[is_later(small_book, "customers", tables["customers"], AS_OF), "customer_id"]
     assert versions.isin(tables["customers"].loc[tables["customers"]["known_at"] < "2024-06-30", "customer_id"]).any()
     assert small_book.manifest.facts.current_only["customers"]

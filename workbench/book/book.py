@@ -42,36 +42,48 @@ class Book:
         self.workspace = workspace
         self.definitions = definitions
         self._connect = connect or self._duckdb
+        self._attached = connect is not None and is_attached(folder)
+        self._part: tuple[int, int] | None = None
+        self._once: dict[str, ibis.Table] = {}
 
     @classmethod
-    def open(cls, workspace: Workspace, name: str, *, engine: str = "duckdb") -> Book:
+    def open(cls, workspace: Workspace, name: str, *, engine: str = "") -> Book:
         """Open the current generation of a book.
 
         Parameters
         ----------
         engine
-            duckdb or spark, for a stored book; an attached book is read where it lies.
+            duckdb (by default) or spark, for a stored book; an attached book is read where it lies, on postgres.
 
         Raises
         ------
         BookError
             If there is no such book, or the engine is missing.
         """
-        if engine not in ENGINES:
+        if engine and engine not in ENGINES:
             raise ParameterError(unknown("engine", engine, ENGINES))
         folder, manifest = current_generation(workspace, name)
         definitions = load_params(Definitions, workspace.params / "definitions.yaml")
         if is_attached(folder):
-            if engine != "duckdb":
+            if engine not in ("", "postgres"):
                 raise ParameterError(
                     f"engine {engine}: book {name!r} is attached and is read where it lies, on PostgreSQL."
                 )
             folder, manifest, database = open_attached(workspace, folder, manifest)
             return cls(folder, manifest, workspace, definitions, connect=lambda: database)
-        opened = cls(folder, manifest, workspace, definitions)
+        if engine == "postgres":
+            raise ParameterError(
+                f"engine postgres: book {name!r} is stored here. Copy it into the database and attach that: workbench book "
+                "attach."
+            )
+        return cls(folder, manifest, workspace, definitions).on(engine or "duckdb")
+
+    def on(self, engine: str) -> Book:
+        """Return the same snapshot of a stored book, read on `duckdb` or `spark`."""
+        found = Book(self.folder, self.manifest, self.workspace, self.definitions)
         if engine == "spark":
-            opened._connect = opened._spark
-        return opened
+            found._connect = found._spark
+        return found
 
     @property
     def name(self) -> str:
@@ -107,6 +119,22 @@ class Book:
         """The Ibis connection on which this book's expressions run."""
         return self._engine.connection
 
+    def part(self, number: int, of: int) -> Book:
+        """Return the same snapshot with the customers of part `number` (from 0) of `of` alone, and what belongs to them.
+
+        Every customer is in one part; which one, is told by a hash that the engine chooses.
+        """
+        found = Book(self.folder, self.manifest, self.workspace, self.definitions, connect=lambda: self._engine)
+        found._part, found._once = (number, of), self._once
+        return found
+
+    def keep(self, rows: ibis.Table) -> ibis.Table:
+        """Return `rows`, computed once and kept in the engine for as long as the result is used."""
+        self.connection._run_pre_execute_hooks(
+            rows
+        )  # Ibis 12 does not on Spark, which then misses the tables in memory
+        return rows.cache()
+
     def check_as_of(self, as_of: str | date | None) -> date:
         """Return the observation date, by default the last month end.
 
@@ -141,14 +169,49 @@ class Book:
         BookError
             If the book has no such table.
         """
-        known = self.versions(table, as_of=as_of)
+        known = self._of_part(self._latest(table, as_of), as_of)
         schema = TABLES[table]
-        if self.manifest.tables[table].keys_versioned:
-            latest = known.group_by(*schema.key).aggregate(known_at=_.known_at.max())
-            known = known.semi_join(latest, [*schema.key, "known_at"])  # a key is known once at an instant
         seen = self._hide_future(known, schema, as_of)
         hidden = [] if private else self.private_columns(table)
         return seen.mutate(**{name: ibis.null().cast(seen[name].type()) for name in hidden}) if hidden else seen
+
+    def _latest(self, table: str, as_of: date) -> ibis.Table:
+        """Return the latest version of each key that was known by the end of `as_of`.
+
+        Few keys have several versions: they are found once, so that the rows of all others pass without being grouped.
+        """
+        known, key = self.versions(table, as_of=as_of), list(TABLES[table].key)
+        if not self.manifest.tables[table].keys_versioned:
+            return known
+        if self._attached:
+            return self._newest(known, key)
+        rows = self._engine.tables[table]
+        several = self.once(
+            f"{table} of several versions", lambda: rows.group_by(*key).having(_.count() > 1).aggregate()
+        )
+        return ibis.union(known.anti_join(several, key), self._newest(known.semi_join(several, key), key))
+
+    def _newest(self, rows: ibis.Table, key: list[str]) -> ibis.Table:
+        latest = rows.group_by(*key).aggregate(known_at=_.known_at.max())
+        return rows.semi_join(latest, [*key, "known_at"])  # a key is known once at an instant
+
+    def once(self, name: str, make: Callable[[], ibis.Table]) -> ibis.Table:
+        """Return a table that does not depend on a date, made once and kept; in a database of others, made each time."""
+        if self._attached:
+            return make()
+        if name not in self._once:
+            self._once[name] = self.keep(make())
+        return self._once[name]
+
+    def _of_part(self, rows: ibis.Table, as_of: date) -> ibis.Table:
+        """Return the rows of the part's customers, or of the loans that were ever known as theirs."""
+        if self._part is None:
+            return rows
+        number, of = self._part
+        if "customer_id" not in rows.columns:
+            loans = self._of_part(self.versions("loans", as_of=as_of), as_of)
+            return rows.semi_join(loans, "loan_id")
+        return rows.filter((rows.customer_id.hash() % of + of) % of == number)
 
     def private_columns(self, table: str) -> list[str]:
         """Return the columns of `table` that identify a person, in their order: the contract's, and those a mapping adds."""

@@ -19,7 +19,7 @@ from workbench.book.schema import TABLES, Dtype
 from workbench.core.errors import BookError
 from workbench.core.settings import Settings
 
-ENGINES = ("duckdb", "spark")  # on which a stored book can be read; an attached one is read where it is
+ENGINES = ("duckdb", "postgres", "spark")  # an attached book is read on PostgreSQL, a stored one on the others
 Files = Mapping[str, Sequence[Path]]  # parquet files by table
 
 IBIS_TYPES: dict[Dtype, str] = {

@@ -129,15 +129,11 @@ def _arrears(book: Book, grid: ibis.Table, as_of: date) -> ibis.Table:
     Dues, payments and questions ("as of this day?") are put in one line by loan and read with running sums: a loan's dues
     never meet its payments pair by pair, which keeps the work linear. Money is counted in whole cents.
     """
-    due = _cumulative_due(book, as_of)
+    due = cumulative_due(book, as_of)
     asked = grid.filter(~_.repaid).select("loan_id", "month_end", "ends_at", "stops_on", "size")
-    asked = _running(asked, _paid(book, as_of), by="ends_at", of="paid_at", first="asked", name="paid")
+    asked = _running(asked, settling_payments(book, as_of), by="ends_at", of="paid_at", first="asked", name="paid")
     asked = _running(asked, due, by="stops_on", of="due_on", first="added", name="due")
-    size = asked["size"]
-    allowed = ibis.greatest(
-        ibis.literal(book.definitions.dpd.threshold_absolute), size * book.definitions.dpd.threshold_relative
-    )
-    covered = asked.paid + (allowed * 100 + 1e-6).floor().cast("int64")
+    covered = asked.paid + allowed_cents(book, asked["size"])
     questions = asked.mutate(level=covered, is_due=False, due_on=ibis.null("date"))
     dues = due.select("loan_id", "due_on", level=due.cumulative, is_due=True)
     line = ibis.union(
@@ -174,11 +170,19 @@ def _running(asked: ibis.Table, added: ibis.Table, *, by: str, of: str, first: s
     return summed.filter(summed[by].notnull()).drop("moment", "cents", "rank")
 
 
+def allowed_cents(book: Book, size: Any) -> Any:
+    """Return the shortfall in cents that makes nobody late, for loans of `size` (principal and limit, in currency)."""
+    dpd = book.definitions.dpd
+    allowed = ibis.greatest(ibis.literal(dpd.threshold_absolute), size * dpd.threshold_relative)
+    return (allowed * 100 + 1e-6).floor().cast("int64")
+
+
 def _cents(money: Any) -> Any:
     return (money * 100).cast("int64")
 
 
-def _cumulative_due(book: Book, as_of: date) -> ibis.Table:
+def cumulative_due(book: Book, as_of: date) -> ibis.Table:
+    """Return the dues up to the date that no later schedule replaced: loan_id, due_on, cents, and their running sum."""
     rows = book.as_known("instalments", as_of=as_of)
     versions = rows.group_by("loan_id", "schedule_version").aggregate(begins_on=_.effective_from.min())
     later = ibis.window(group_by="loan_id", order_by="schedule_version", rows=(1, None))
@@ -195,13 +199,20 @@ def _cumulative_due(book: Book, as_of: date) -> ibis.Table:
     return dues.mutate(cumulative=dues.cents.sum().over(upto).cast("int64"))
 
 
-def _paid(book: Book, as_of: date) -> ibis.Table:
-    """Return payments that settle dues; a reversal takes the kind of the payment that it reverses."""
+def settling_payments(book: Book, as_of: date) -> ibis.Table:
+    """Return payments that settle dues: loan_id, paid_at, cents; a reversal takes the kind of what it reverses."""
     payments = book.as_known("payments", as_of=as_of)
-    originals = payments.select(reverses="payment_id", original_kind="kind")
+    ids = book.once("reversed payments", lambda: _reversed_ids(book, as_of))  # few: only these are looked up
+    originals = payments.semi_join(ids, "payment_id").select(reverses="payment_id", original_kind="kind")
     rows = payments.left_join(originals, "reverses")
     kind = ibis.ifelse(rows.kind == "reversal", ibis.coalesce(rows.original_kind, "scheduled"), rows.kind)
     return rows.filter(kind == "scheduled").select("loan_id", "paid_at", cents=_cents(rows.amount))
+
+
+def _reversed_ids(book: Book, as_of: date) -> ibis.Table:
+    """Return the ids that any version of a payment, known by then or ever, takes back."""
+    rows = book.versions("payments", as_of=max(as_of, book.manifest.facts.last_day))
+    return rows.filter(_.reverses.notnull()).select(payment_id="reverses").distinct()
 
 
 def _loaded(book: Book, grid: ibis.Table, as_of: date) -> ibis.Table:

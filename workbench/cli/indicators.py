@@ -1,7 +1,11 @@
-"""`workbench indicators`: the catalogue, and panels."""
+"""`workbench indicators`: the catalogue, panels, and whether an indicator is fit for use."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,78 +13,134 @@ import click
 import pandas as pd
 
 from workbench.book.book import Book
-from workbench.cli.console import print_json, print_table, steps
+from workbench.book.engines import ENGINES
+from workbench.cli.console import EXIT_INPUT, print_json, print_table, steps
 from workbench.core.errors import InputError
-from workbench.core.files import whole_file
-from workbench.indicators.panel import build_panel, load_panel, panel_path
-from workbench.indicators.registry import select
+from workbench.core.settings import Settings
+from workbench.core.yaml_files import check_mapping
+from workbench.indicators.catalogue import catalogue
+from workbench.indicators.checking import check_indicator
+from workbench.indicators.own import load_own
+from workbench.indicators.panel import Panel, build_panel
+from workbench.indicators.stored import load_panel, panel_path, write_panel
 
 
 @click.group()
 def indicators() -> None:
-    """List the indicators, and build panels of them."""
+    """List the indicators, build panels of them, and check your own."""
 
 
 @indicators.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="Print for a program.")
-def list_(as_json: bool) -> None:
-    """Print the catalogue.
+@click.option("--json", "as_json", is_flag=True, help="Print for a program, with ranges, words and tables.")
+@click.pass_obj
+def list_(workspace: Any, as_json: bool) -> None:
+    """Print the catalogue, with the indicators that the workspace adds in params/indicators/.
 
     Example: workbench indicators list
     """
-    rows = [
-        {
-            "name": found.name,
-            "family": found.family,
-            "unit": found.unit,
-            "riskier_when": found.direction or "either",
-            "role": found.role,
-            "meaning": found.meaning,
-        }
-        for found in select()
-    ]
+    try:
+        load_own(workspace())
+    except InputError as error:  # the catalogue needs no workspace; a broken file of it is told
+        click.echo(f"without those of a workspace: {error}", err=True)
+    rows = catalogue()
     if as_json:
         print_json(rows)
     else:
-        print_table(pd.DataFrame(rows))
+        columns = ["name", "family", "unit", "riskier_when", "role", "scope", "meaning"]
+        print_table(pd.DataFrame(rows)[columns])
 
 
 @indicators.command()
 @click.option("--book", "name", required=True, help="Name of the book.")
 @click.option("--as-of", "dates", help="Dates, separated by commas; by default the book's last month end.")
+@click.option("--engine", type=click.Choice(ENGINES), help="By default duckdb; for an attached book postgres.")
 @click.option("--only", help="Indicators, separated by commas; by default all.")
+@click.option("--memory", help="Memory that DuckDB may use, as 4GB: larger books are taken in more parts.")
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the panel to this parquet file instead."
 )
 @click.pass_obj
-def build(workspace: Any, name: str, dates: str | None, only: str | None, output: Path | None) -> None:
-    """Write the panel: one row an active customer and date.
+def build(
+    workspace: Any, name: str, dates: str | None, engine: str | None, only: str | None, memory: str | None,
+    output: Path | None,
+) -> None:  # fmt: skip
+    """Write the panel: one row an active customer and date, with a manifest beside it.
 
     Example: workbench indicators build --book demo --as-of 2025-06-30,2025-12-31
     """
     if output is not None and output.suffix != ".parquet":
         raise InputError(f"{output}: expected a name ending in .parquet.")
-    opened = Book.open(workspace(), name)
+    home = workspace()
+    if memory is not None:
+        settings = check_mapping(Settings, {**home.settings.model_dump(), "memory": memory}, source="--memory")
+        home = replace(home, settings=settings)
+    opened = Book.open(home, name, engine=engine or "")
     days = [opened.check_as_of(text) for text in (dates.split(",") if dates else [""])]
     wanted = [text.strip() for text in only.split(",")] if only else None
-    frames = []
+    panels = []
     with steps() as running:
         for day in days:
-            running.step(f"panel of {name} at {day}")
+            told = time_left(running.step(f"panel of {name} at {day}"))
             if wanted is None and output is None:
-                panel = load_panel(opened, as_of=day)
+                panels.append(load_panel(opened, as_of=day, told=told))
             else:
-                panel = build_panel(opened, as_of=day, only=wanted)
-            frames.append(panel.frame)
-    for indicator, tables in panel.left_out.items():
+                panels.append(build_panel(opened, as_of=day, only=wanted, told=told))
+    for indicator, tables in panels[-1].left_out.items():
         click.echo(f"left out: {indicator}: the book has no {', '.join(tables)}", err=True)
-    rows = sum(map(len, frames))
-    if output is None and wanted is None:
+    for day, panel in zip(days, panels, strict=True):
+        for indicator, odd in panel.oddities.items():
+            words = ", ".join(f"{count:,} {word}" for word, count in odd.items())
+            click.echo(f"odd at {day}: {indicator}: {words} its range; kept as they are", err=True)
+    if output is not None:
+        _write(opened, panels, days, output)
+    elif wanted is None:
         for day in days:
             click.echo(str(panel_path(opened, day).relative_to(opened.workspace.root)))
-    elif output is None:
-        click.echo(pd.concat(frames).to_csv(index=False), nl=False)
     else:
-        with whole_file(output) as temporary:
-            pd.concat(frames, ignore_index=True).to_parquet(temporary, index=False)
-        click.echo(f"{output}: {rows:,} rows")
+        click.echo(pd.concat([panel.frame for panel in panels]).to_csv(index=False), nl=False)
+
+
+def _write(book: Book, panels: list[Panel], days: list[date], output: Path) -> None:
+    whole = Panel(pd.concat([panel.frame for panel in panels], ignore_index=True), panels[-1].left_out)
+    write_panel(book, whole, output, as_of=days)
+    click.echo(f"{output}: {len(whole.frame):,} rows")
+
+
+def time_left(tell: Callable[[str], None]) -> Callable[[int, int], None]:
+    """Return what tells the steps done and, from their pace, the time left."""
+    started = time.monotonic()
+
+    def told(done: int, steps: int) -> None:
+        left = (time.monotonic() - started) / done * (steps - done)
+        tell(f"step {done} of {steps}, {left:.0f} s left")
+
+    return told
+
+
+@indicators.command()
+@click.argument("indicator")
+@click.option("--book", "name", required=True, help="Name of a stored book that has the tables it needs.")
+@click.option("--as-of", help="Observation date, by default a year before the book's last month end.")
+@click.option("--json", "as_json", is_flag=True, help="Print for a program.")
+@click.pass_context
+def check(context: click.Context, indicator: str, name: str, as_of: str | None, as_json: bool) -> None:
+    """Check an indicator: no future in it, alike on each engine and in parts, nulls and range as declared.
+
+    Ends with 2 if a check fails. Example: workbench indicators check debt_to_income --book demo
+    """
+    opened = Book.open(context.obj(), name)
+    day = opened.check_as_of(as_of or _year_before(opened))
+    verdicts = check_indicator(opened, indicator, as_of=day)
+    if as_json:
+        print_json(verdicts.to_dict("records"))
+    else:
+        words = {True: "passed", False: "FAILED", None: "not checked"}
+        print_table(verdicts.assign(passed=[words[passed] for passed in verdicts["passed"]]))
+    if any(passed is False for passed in verdicts["passed"]):  # None is "not checked"
+        context.exit(EXIT_INPUT)
+
+
+def _year_before(book: Book) -> date:
+    from workbench.core.dates import month_end
+
+    return max(month_end(book.last_month_end, months=-12), book.manifest.facts.first_day)

@@ -39,6 +39,12 @@ class Settings(BaseModel):
     )
     real_data: str = Field("../shared/data", description="folder of the real data sets that ship outside the project")
 
+    @property
+    def gigabytes(self) -> float:
+        """The memory as a number of GB."""
+        number, unit = self.memory.replace(" ", "")[:-2], self.memory[-2:]
+        return float(number) * {"MB": 1e-3, "GB": 1.0, "TB": 1e3}[unit]
+
 
 def resolve_settings(
     root: Path, *, flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None

@@ -8,11 +8,15 @@ import ibis
 
 from workbench.indicators.registry import At, indicator, total
 
+INCOME_CATEGORIES = ("salary", "pension")  # "salary" in the names below means both
+LOAN_PAYMENTS = ("loan_payment", "other_loan_payment")
+
 
 @indicator(
     family="capacity",
     base="standing",
     unit="currency a month",
+    null="no income is known",
     direction="lower",
     label=("declared income", "申报月收入"),
     reason=("declared monthly income is {value:,.0f}", "申报月收入为{value:,.0f}"),
@@ -26,6 +30,7 @@ def declared_income(t: Any, at: At) -> Any:
     family="capacity",
     base="loans_now",
     unit="currency a month",
+    null="no open loan, or no instalment known",
     direction=None,
     label=("monthly debt service", "每月偿债额"),
     reason=("loans ask for {value:,.0f} a month", "每月应还款{value:,.0f}"),
@@ -39,6 +44,7 @@ def debt_service(t: Any, at: At) -> Any:
     family="capacity",
     base="loans_now",
     unit="currency",
+    null="no open loan, or no balance known",
     direction=None,
     label=("exposure", "贷款余额"),
     reason=("owes {value:,.0f} in all", "贷款余额合计{value:,.0f}"),
@@ -52,19 +58,24 @@ def exposure(t: Any, at: At) -> Any:
     family="capacity",
     base="transactions",
     unit="currency a month",
+    null="no transactions in 180 days",
     direction="lower",
     label=("salary received", "实收工资"),
     reason=("salary received is {value:,.0f} a month over 3 months", "近3个月月均工资入账{value:,.0f}"),
 )
 def salary_3m(t: Any, at: At) -> Any:
-    """Salary credits of the last three months, a month; calendar months, so that each holds one payday."""
-    return ibis.coalesce(total(t.amount, (t.category == "salary") & (t.booked_on > at.months_back(3))), 0) / 3.0
+    """Salary or pension of the last three months, a month; calendar months, so that each holds one payday."""
+    return (
+        ibis.coalesce(total(t.amount, (t.category.isin(INCOME_CATEGORIES)) & (t.booked_on > at.months_back(3))), 0)
+        / 3.0
+    )
 
 
 @indicator(
     family="capacity",
     base="transactions",
     unit="ratio",
+    null="no salary in the three months before",
     direction="lower",
     label=("salary trend", "工资变动"),
     reason=(
@@ -73,8 +84,8 @@ def salary_3m(t: Any, at: At) -> Any:
     ),
 )
 def salary_trend(t: Any, at: At) -> Any:
-    """Salary a month in the last two months over that in the three months before; null where there was none before."""
-    salary, split = t.category == "salary", at.months_back(2)
+    """Salary or pension a month in the last two months over that in the three months before."""
+    salary, split = t.category.isin(INCOME_CATEGORIES), at.months_back(2)
     recent = total(t.amount, salary & (t.booked_on > split))
     before = total(t.amount, salary & (t.booked_on <= split) & (t.booked_on > at.months_back(5)))
     return (ibis.coalesce(recent, 0.0) / 2.0) / (before / 3.0).nullif(0)
@@ -84,6 +95,7 @@ def salary_trend(t: Any, at: At) -> Any:
     family="capacity",
     base="panel",
     unit="ratio",
+    null="no positive income, or nothing asked",
     direction="higher",
     label=("debt-to-income", "债务收入比"),
     reason=("debt service takes {value:.0%} of declared income", "债务收入比为{value:.0%}"),
@@ -97,6 +109,7 @@ def debt_to_income(t: Any, at: At) -> Any:
     family="capacity",
     base="panel",
     unit="ratio",
+    null="no salary in three months, or nothing asked",
     direction="higher",
     label=("debt service to salary received", "偿债额与实收工资比"),
     reason=("debt service takes {value:.0%} of the salary received", "偿债额占实收工资的{value:.0%}"),
@@ -110,6 +123,7 @@ def debt_to_salary(t: Any, at: At) -> Any:
     family="capacity",
     base="panel",
     unit="months",
+    null="no positive income, or no balance known",
     direction="higher",
     label=("exposure to income", "余额收入比"),
     reason=("owes {value:.1f} months of declared income", "贷款余额相当于{value:.1f}个月收入"),
@@ -123,6 +137,7 @@ def exposure_to_income(t: Any, at: At) -> Any:
     family="capacity",
     base="loans_now",
     unit="ratio",
+    null="no collateral",
     direction="higher",
     label=("loan-to-value", "贷款价值比"),
     reason=("secured loans stand at {value:.0%} of the collateral's value", "抵押贷款余额为抵押物价值的{value:.0%}"),
@@ -136,6 +151,8 @@ def loan_to_value(t: Any, at: At) -> Any:
     family="capacity",
     base="transactions",
     unit="days",
+    null="no balance in 30 days, or no spending in 90",
+    between=(None, None),
     direction="lower",
     label=("savings buffer", "储蓄缓冲"),
     reason=("the account covers {value:.0f} days of spending", "账户余额可支撑{value:.0f}天支出"),
@@ -145,3 +162,69 @@ def savings_buffer(t: Any, at: At) -> Any:
     spending = -total(t.amount, (t.amount < 0) & (t.booked_on > at.days_back(90))) / 90.0
     recent = (t.booked_on > at.days_back(30)) & t.balance_after.notnull()
     return total(t.balance_after, recent) / recent.sum().cast("float64").nullif(0) / spending.nullif(0)
+
+
+@indicator(
+    family="capacity",
+    base="transactions",
+    unit="months",
+    null="no transactions in 180 days",
+    between=(0, 5),
+    direction="lower",
+    label=("months with salary of 5", "近5个月有工资入账的月数"),
+    reason=("salary came in {value:.0f} of the last 5 months", "近5个月中有{value:.0f}个月工资入账"),
+)
+def paydays_5m(t: Any, at: At) -> Any:
+    """Months of the last five, counted back from the date, in which salary or a pension came: how regular income is."""
+    months = 0
+    for ago in range(5):
+        within = (t.booked_on > at.months_back(ago + 1)) & (t.booked_on <= at.months_back(ago))
+        months += ibis.ifelse((within & t.category.isin(INCOME_CATEGORIES)).any(), 1, 0)
+    return months
+
+
+@indicator(
+    family="capacity",
+    base="panel",
+    unit="currency a month",
+    null="no transactions in 180 days",
+    direction="lower",
+    label=("disposable income", "可支配收入"),
+    reason=("{value:,.0f} a month are left after debt service", "偿债后月余{value:,.0f}"),
+)
+def disposable_income(t: Any, at: At) -> Any:
+    """Salary or pension received a month, less the monthly debt service."""
+    return t.salary_3m - ibis.coalesce(t.debt_service, 0.0)
+
+
+@indicator(
+    family="capacity",
+    base="transactions",
+    unit="share",
+    null="no credit in 90 days",
+    between=(None, 1),
+    direction="lower",
+    label=("saving rate", "储蓄率"),
+    reason=("keeps {value:.0%} of what came in over 90 days", "近90天结余占流入的{value:.0%}"),
+)
+def saving_rate_90d(t: Any, at: At) -> Any:
+    """What the last 90 days left of the money that came in: credits less debits, over credits."""
+    recent = t.booked_on > at.days_back(90)
+    return total(t.amount, recent) / total(t.amount, recent & (t.amount > 0)).nullif(0)
+
+
+@indicator(
+    family="capacity",
+    base="transactions",
+    unit="ratio",
+    null="no salary in 90 days",
+    direction="higher",
+    label=("loan payments to salary", "还贷支出与工资比"),
+    reason=("payments to lenders take {value:.0%} of the salary", "向各贷款机构还款占工资的{value:.0%}"),
+)
+def debt_payments_to_salary_90d(t: Any, at: At) -> Any:
+    """Payments to this and other lenders seen on the account over salary or pension received, in 90 days."""
+    recent = t.booked_on > at.days_back(90)
+    paid = -total(t.amount, recent & t.category.isin(LOAN_PAYMENTS) & (t.amount < 0))
+    received = total(t.amount, recent & t.category.isin(INCOME_CATEGORIES) & (t.amount > 0))
+    return ibis.coalesce(paid, 0.0) / received.nullif(0)

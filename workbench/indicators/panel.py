@@ -1,31 +1,29 @@
-"""The panel: one row an active customer and date, kept by the content it was made from."""
+"""The panel: one row an active customer, computed base by base and part by part."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from pathlib import Path
+from typing import Any
 
 import ibis
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
-from ibis import _
 
-import workbench.book
-import workbench.core
-import workbench.indicators
 from workbench.book.book import Book
 from workbench.book.performance import states_dpd
 from workbench.core.errors import InputError
-from workbench.core.files import whole_file
-from workbench.indicators.bases import BASES, Snapshot
+from workbench.indicators.bases import BASES
+from workbench.indicators.own import load_own
 from workbench.indicators.registry import PANEL, REGISTRY, At, Indicator, select
+from workbench.indicators.snapshot import Snapshot
 
-SCHEMA_VERSION = 1
+ACTIVE = "active"
+ROWS_A_GIGABYTE = 10_000_000
+"""Rows of the largest table that a part may have for each GB of memory (measured, bench/indicators.py)."""
 
 
 @dataclass(frozen=True)
@@ -43,78 +41,144 @@ class Panel:
     frame: pd.DataFrame
     left_out: dict[str, list[str]]
 
+    @property
+    def oddities(self) -> dict[str, dict[str, int]]:
+        """How many values of an indicator are infinite, or beyond its range, where any is: they are kept as they are."""
+        found = {}
+        for name in self.frame.columns.intersection([*REGISTRY]):
+            if REGISTRY[name].dtype == "float64":
+                values, (low, high) = self.frame[name], REGISTRY[name].range
+                infinite = values.isin([math.inf, -math.inf])
+                below = (values < (-math.inf if low is None else low)) & ~infinite
+                above = (values > (math.inf if high is None else high)) & ~infinite
+                counts = {"infinite": infinite, "below": below, "above": above}
+                if any(odd.any() for odd in counts.values()):
+                    found[name] = {word: int(odd.sum()) for word, odd in counts.items() if odd.any()}
+        return found
 
-def build_panel(book: Book, *, as_of: date, only: Sequence[str] | None = None) -> Panel:
-    """Compute the indicators of every active customer as known at `as_of`.
+
+def build_panel(
+    book: Book,
+    *,
+    as_of: date,
+    only: Sequence[str] | None = None,
+    parts: int | None = None,
+    told: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Panel:
+    """Compute the indicators of every active customer as known at `as_of`, base by base and part by part.
+
+    Parameters
+    ----------
+    parts
+        How many parts the customers are taken in, one after the other; by default as many as the settings' memory asks for.
+    told
+        Called with the number of steps done and of all.
 
     Raises
     ------
     InputError
         If an indicator fails; it is named, with the engine's message.
     """
+    load_own(book.workspace)
     wanted = select(list(only) if only else None)
     at = At(as_of)
-    available = [found for found in wanted if not _missing_tables(book, found)]
-    left_out = {found.name: _missing_tables(book, found) for found in wanted if _missing_tables(book, found)}
+    available = [found for found in wanted if not missing_tables(book, found)]
+    left_out = {found.name: missing_tables(book, found) for found in wanted if missing_tables(book, found)}
     if only:
-        available = _with_inputs(available)
-    snapshot = Snapshot(book, at)
-    panel = snapshot.active
-    for base_name, (base, _tables) in BASES.items():
-        of_base = [found for found in available if found.base == base_name]
-        if of_base:
-            table = base(snapshot)
-            values = {found.name: _expression(found, table, at) for found in of_base}
-            by_customer = table.group_by("customer_id").aggregate(**values)
-            panel = panel.left_join(by_customer, "customer_id").drop("customer_id_right")
-            zeros = {found.name: found.absent for found in of_base if found.absent is not None}
-            panel = panel.mutate(**{name: panel[name].fill_null(value) for name, value in zeros.items()})
-    combined = [found for found in available if found.base == PANEL]
-    frame = _run(snapshot, panel, combined)
+        available = _with_needed(available)
+    by_base = {name: chosen for name in BASES if (chosen := [found for found in available if found.base == name])}
+    parts = parts or parts_for(book)
+    steps, done = parts * (len(by_base) + 1), 0
+    pieces: dict[str, list[pa.Table]] = {name: [] for name in [ACTIVE, *by_base]}
+    for number in range(parts):
+        snapshot = Snapshot(book if parts == 1 else book.part(number, parts), at)
+        for name in pieces:
+            pieces[name].append(_read(snapshot, name, by_base.get(name, [])))
+            done += 1
+            told(done, steps)
+    frame = pa.concat_tables(pieces[ACTIVE]).to_pandas()
+    for name, chosen in by_base.items():
+        frame = frame.merge(_by_customer(name, chosen, pieces[name], at), on="customer_id", how="left")
+        frame = frame.fillna({found.name: found.absent for found in chosen if found.absent is not None})
+    frame = _with_combined(frame, [found for found in available if found.base == PANEL], at)
     names = [found.name for found in wanted if found.name in frame.columns]
     frame.insert(1, "as_of", pd.Timestamp(as_of).as_unit("ms"))  # the unit that comes back from parquet
     return Panel(frame[["customer_id", "as_of", *names]].sort_values("customer_id", ignore_index=True), left_out)
 
 
-def _run(snapshot: Snapshot, panel: ibis.Table, combined: list[Indicator]) -> pd.DataFrame:
-    book, at = snapshot.book, snapshot.at
+def parts_for(book: Book) -> int:
+    """Return how many parts keep the memory that the engine needs within the settings: 1 where the database has its own."""
+    if book.connection.name != "duckdb":
+        return 1
+    largest = max(facts.rows for facts in book.manifest.tables.values())
+    return max(1, math.ceil(largest / (ROWS_A_GIGABYTE * book.workspace.settings.gigabytes)))
+
+
+def _read(snapshot: Snapshot, name: str, chosen: list[Indicator]) -> pa.Table:
+    """Return what the engine makes of a base: the indicators by customer, or the rows that are combined over all."""
+    if name == ACTIVE:
+        return snapshot.book.connection.to_pyarrow(snapshot.active)
+    base = BASES[name]
+    table = base.prepare(snapshot)
+    if base.combine is None:
+        table = table.group_by("customer_id").aggregate(**_values(chosen, table, snapshot.at))
     try:
-        with_combined = panel.mutate(**{found.name: _expression(found, panel, at) for found in combined})
-        arrow = book.connection.to_pyarrow(with_combined.order_by(_.customer_id))
-    except InputError:
-        raise
+        return snapshot.book.connection.to_pyarrow(table)
     except Exception as error:
-        culprit = _culprit(snapshot)
-        raise InputError(f"indicators: {culprit}: {error}") from error
-    frame: pd.DataFrame = arrow.to_pandas()
+        raise InputError(f"indicators: {_culprit(snapshot, name, chosen)}: {error}") from error
+
+
+def _by_customer(name: str, chosen: list[Indicator], pieces: list[pa.Table], at: At) -> pd.DataFrame:
+    whole = pa.concat_tables(pieces)
+    combine = BASES[name].combine
+    if combine is not None:
+        table = combine(ibis.memtable(whole))
+        whole = _local().to_pyarrow(table.group_by("customer_id").aggregate(**_values(chosen, table, at)))
+    frame: pd.DataFrame = whole.to_pandas()
     return frame
 
 
-def _expression(found: Indicator, table: ibis.Table, at: At) -> ibis.Value:
-    try:
-        return found.expression(table, at).cast(found.dtype)
-    except Exception as error:
-        raise InputError(f"indicator {found.name!r} is no valid expression over {found.base!r}: {error}") from error
+def _with_combined(frame: pd.DataFrame, chosen: list[Indicator], at: At) -> pd.DataFrame:
+    """Add the indicators that are made of others, which are few rows by now: in memory, whatever the book's engine."""
+    if not chosen:
+        return frame
+    table = ibis.memtable(pa.Table.from_pandas(frame, preserve_index=False))
+    combined: pd.DataFrame = _local().to_pyarrow(table.mutate(**_values(chosen, table, at))).to_pandas()
+    return combined
 
 
-def _culprit(snapshot: Snapshot) -> str:
-    """Find the indicator that fails, by running each alone; only ever called when something failed."""
-    book, at = snapshot.book, snapshot.at
-    for found in select():
-        if _missing_tables(book, found) or found.base == PANEL:
-            continue
-        table = BASES[found.base][0](snapshot)
+@cache
+def _local() -> Any:
+    return ibis.duckdb.connect(threads=1)
+
+
+def _values(chosen: list[Indicator], table: ibis.Table, at: At) -> dict[str, ibis.Value]:
+    values = {}
+    for found in chosen:
         try:
-            book.connection.to_pyarrow(table.group_by("customer_id").aggregate(value=_expression(found, table, at)))
+            values[found.name] = found.expression(table, at).cast(found.dtype)
+        except Exception as error:
+            raise InputError(f"indicator {found.name!r} is no valid expression over {found.base!r}: {error}") from error
+    return values
+
+
+def _culprit(snapshot: Snapshot, name: str, chosen: list[Indicator]) -> str:
+    """Find the indicator that fails, by running each alone; only ever called when something failed."""
+    connection = snapshot.book.connection
+    for found in chosen:
+        table = BASES[name].prepare(snapshot)
+        try:
+            connection.to_pyarrow(table.group_by("customer_id").aggregate(**_values([found], table, snapshot.at)))
         except Exception:
-            return f"indicator {found.name!r} failed on {book.connection.name}"
-    return f"the panel failed on {book.connection.name}"
+            return f"indicator {found.name!r} failed on {connection.name}"
+    return f"base {name!r} failed on {connection.name}"
 
 
-def _missing_tables(book: Book, found: Indicator) -> list[str]:
+def missing_tables(book: Book, found: Indicator) -> list[str]:
+    """Return the tables that an indicator needs and a book lacks."""
     if found.base == PANEL:
-        return sorted({table for needed in _inputs(found) for table in _missing_tables(book, needed)})
-    needs = set(BASES[found.base][1])
+        return sorted({table for needed in inputs(found) for table in missing_tables(book, needed)})
+    needs = set(BASES[found.base].tables)
     if "loans" in needs and not states_dpd(book.tables):
         needs |= {"instalments", "payments"}
     return sorted(needs - book.tables)
@@ -127,52 +191,11 @@ def _names_used(found_name: str) -> frozenset[str]:
     return frozenset(by_name[found_name].expression.__code__.co_names) & frozenset(by_name)
 
 
-def _inputs(found: Indicator) -> list[Indicator]:
+def inputs(found: Indicator) -> list[Indicator]:
+    """Return the indicators that a combining one is made of."""
     return [other for other in select() if other.name in _names_used(found.name)]
 
 
-def _with_inputs(available: list[Indicator]) -> list[Indicator]:
-    extra = {needed.name: needed for found in available if found.base == PANEL for needed in _inputs(found)}
+def _with_needed(available: list[Indicator]) -> list[Indicator]:
+    extra = {needed.name: needed for found in available if found.base == PANEL for needed in inputs(found)}
     return [*available, *(needed for name, needed in extra.items() if name not in {found.name for found in available})]
-
-
-def panel_path(book: Book, as_of: date) -> Path:
-    """Return where the panel of this book, date and code belongs."""
-    code = _code_hash(tuple(found.name for found in select()))
-    made_from = hashlib.sha256(
-        f"{SCHEMA_VERSION}{book.manifest.generation}{as_of}{book.definitions.model_dump_json()}{code}".encode()
-    ).hexdigest()[:12]
-    return book.workspace.panels / book.name / f"{as_of}-{made_from}.parquet"
-
-
-@cache
-def _code_hash(registered: tuple[str, ...]) -> str:
-    """Return the hash of the code that makes a panel: our files, and what else is registered."""
-    digest = hashlib.sha256()
-    for folder in (workbench.core, workbench.book, workbench.indicators):
-        for path in sorted(Path(str(folder.__file__)).parent.glob("*.py")):
-            digest.update(path.read_bytes())
-    for name in registered:
-        code = REGISTRY[name].expression.__code__
-        digest.update(f"{name}{code.co_code.hex()}{code.co_consts}{code.co_names}".encode())
-    return digest.hexdigest()
-
-
-def load_panel(book: Book, *, as_of: date) -> Panel:
-    """Return the panel of all indicators at a date: the stored one, or a new one that is then stored.
-
-    A stored panel is used only if it was made from the same book generation, definitions and code.
-    """
-    path = panel_path(book, as_of)
-    left_out = {found.name: _missing_tables(book, found) for found in select() if _missing_tables(book, found)}
-    try:
-        return Panel(pq.read_table(path).to_pandas(), left_out)
-    except FileNotFoundError:
-        pass  # not made yet, or another run has just replaced it
-    panel = build_panel(book, as_of=as_of)
-    with whole_file(path) as temporary:
-        pq.write_table(pa.Table.from_pandas(panel.frame, preserve_index=False), temporary, compression="zstd")
-    for older in path.parent.glob(f"{as_of}-*.parquet"):
-        if older != path:
-            older.unlink(missing_ok=True)
-    return panel

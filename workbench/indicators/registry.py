@@ -13,6 +13,15 @@ from workbench.core.errors import InputError, ParameterError, unknown
 Direction = Literal["higher", "lower"]
 Family = Literal["capacity", "payment", "history", "utilisation", "transactions", "behaviour", "outside"]
 Dtype = Literal["float64", "string"]
+Scope = Literal["customer", "population"]
+Range = tuple[float | None, float | None]
+RANGES: dict[str, Range] = {
+    "share": (0, 1),
+    "currency": (None, None),
+    "currency a month": (None, None),
+    "status": (None, None),
+}
+"""Least and most by unit, both possible; any other unit counts from 0, without an upper end."""
 PANEL = "panel"  # the base of indicators that combine others
 
 
@@ -47,6 +56,12 @@ class Indicator:
         Words by language; `reason` is a template with `{value}`.
     absent
         The value of a customer without any row in the base: 0 for a count, null where nothing can be said.
+    null
+        When it is null, in words; "never" where `absent` stands in.
+    scope
+        `customer`, or `population` where other customers enter.
+    range
+        The least and the most that make sense; None where there is no end. A value beyond is kept, and counted.
     """
 
     name: str
@@ -60,6 +75,9 @@ class Indicator:
     label: dict[str, str]
     reason: dict[str, str]
     absent: float | None
+    null: str
+    scope: Scope
+    range: Range
     expression: Callable[[Any, At], Any]
 
 
@@ -82,21 +100,34 @@ def indicator(
     role: str = "feature",
     dtype: Dtype = "float64",
     absent: float | None = None,
+    null: str = "",
+    scope: Scope = "customer",
+    between: Range | None = None,
 ) -> Callable[[Callable[[Any, At], Any]], Callable[[Any, At], Any]]:
     """Register a function `(base table, At) -> Ibis expression` as an indicator; its docstring is the meaning.
+
+    Parameters
+    ----------
+    null
+        When the value is null, in words; may be left out where `absent` says what stands for nothing.
+    between
+        Least and most that make sense, by default those of the unit (`RANGES`).
 
     Raises
     ------
     InputError
-        If the name is taken, or the function has no docstring.
+        If the name is taken, the function has no docstring, or nothing says when the value is null.
     """
 
     def register(expression: Callable[[Any, At], Any]) -> Callable[[Any, At], Any]:
         name = expression.__name__
-        if name in REGISTRY:
+        known = REGISTRY.get(name)
+        if known is not None and (known.expression.__module__ != expression.__module__ or _is_ours(expression)):
             raise InputError(f"indicator {name!r} is registered twice; give one of them another name.")
         if not expression.__doc__:
             raise InputError(f"indicator {name!r} has no docstring; say in one sentence what it means.")
+        if absent is None and not null:
+            raise InputError(f"indicator {name!r} does not say when it is null; give null='...' or absent=0.")
         REGISTRY[name] = Indicator(
             name=name,
             meaning=expression.__doc__.strip().splitlines()[0],
@@ -109,11 +140,19 @@ def indicator(
             label={"en": label[0], "zh": label[1]},
             reason={"en": reason[0], "zh": reason[1]},
             absent=absent,
+            null=null or "never",
+            scope=scope,
+            range=between or RANGES.get(unit, (0, None)),
             expression=expression,
         )
         return expression
 
     return register
+
+
+def _is_ours(expression: Callable[..., Any]) -> bool:
+    """Return whether a function is of this package: a notebook's cell may be run again, our names are given once."""
+    return expression.__module__.startswith("workbench.")
 
 
 def select(only: list[str] | None = None) -> list[Indicator]:
@@ -124,7 +163,15 @@ def select(only: list[str] | None = None) -> list[Indicator]:
     ParameterError
         If a name is unknown; the nearest known one is given.
     """
-    from workbench.indicators import behaviour, capacity, history, payment, transactions, utilisation  # noqa: F401
+    from workbench.indicators import (  # noqa: F401
+        behaviour,
+        capacity,
+        history,
+        outside,
+        payment,
+        transactions,
+        utilisation,
+    )
 
     for name in only or []:
         if name not in REGISTRY:

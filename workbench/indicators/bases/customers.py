@@ -1,0 +1,35 @@
+"""Bases about customers: who they are, what they did and asked, what others report of them."""
+
+from __future__ import annotations
+
+import ibis
+from ibis import _
+
+from workbench.indicators.snapshot import DAYS_OF_HISTORY, Snapshot
+
+
+def standing(snapshot: Snapshot) -> ibis.Table:
+    """Customers: one row each, with declared income and dates."""
+    rows = snapshot.table("customers")
+    return rows.mutate(monthly_income=rows.monthly_income.cast("float64"))
+
+
+def events(snapshot: Snapshot) -> ibis.Table:
+    """What the customer did or asked in the last 180 days; `occurred_on` its business day."""
+    rows = snapshot.table("events")
+    rows = rows.filter(_.occurred_at >= snapshot.book.day_end(snapshot.at.days_back(DAYS_OF_HISTORY)))
+    local = snapshot.local_time(rows.occurred_at, since=snapshot.at.days_back(DAYS_OF_HISTORY))
+    return rows.select("customer_id", "kind", occurred_on=local.date())
+
+
+def applications(snapshot: Snapshot) -> ibis.Table:
+    """Applications known at the date; `applied_on` the business day."""
+    rows = snapshot.table("applications")
+    return rows.mutate(applied_on=snapshot.local_time(rows.applied_at).date())
+
+
+def latest_report(snapshot: Snapshot) -> ibis.Table:
+    """The latest report of an outside bureau on each customer."""
+    rows = snapshot.table("bureau")
+    latest = rows.group_by("customer_id").aggregate(reported_on=_.reported_on.max())
+    return rows.semi_join(latest, ["customer_id", "reported_on"])

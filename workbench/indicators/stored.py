@@ -1,0 +1,107 @@
+"""Stored panels: one file a date, kept by the content that it was made from, with a manifest beside it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import cache
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import workbench.book
+import workbench.core
+import workbench.indicators
+import workbench.indicators.bases
+from workbench import __version__
+from workbench.book.book import Book
+from workbench.core.files import whole_file, write_json
+from workbench.indicators.own import load_own, own_files
+from workbench.indicators.panel import Panel, build_panel, missing_tables
+from workbench.indicators.registry import select
+
+SCHEMA_VERSION = 1
+
+
+def panel_path(book: Book, as_of: date) -> Path:
+    """Return where the panel of this book, date and code belongs."""
+    load_own(book.workspace)
+    made_from = hashlib.sha256(
+        f"{SCHEMA_VERSION}{book.manifest.generation}{as_of}{book.definitions.model_dump_json()}{code_hash(book)}".encode()
+    ).hexdigest()[:12]
+    return book.workspace.panels / book.name / f"{as_of}-{made_from}.parquet"
+
+
+def code_hash(book: Book) -> str:
+    """Return the hash of the code that makes a panel: our files, those of the workspace, and what else is registered."""
+    digest = hashlib.sha256(_files_hash().encode())
+    for path in own_files(book.workspace):
+        digest.update(path.read_bytes())
+    for found in select():
+        digest.update(f"{found.name}{_fingerprint(found.expression.__code__)}".encode())
+    return digest.hexdigest()
+
+
+@cache
+def _files_hash() -> str:
+    digest = hashlib.sha256()
+    for module in (workbench.core, workbench.book, workbench.indicators, workbench.indicators.bases):
+        for path in sorted(Path(str(module.__file__)).parent.glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _fingerprint(code: CodeType) -> str:
+    constants = [_fingerprint(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
+    return f"{code.co_code.hex()}{constants}{code.co_names}"
+
+
+def manifest(book: Book, panel: Panel, *, as_of: date | Sequence[date]) -> dict[str, Any]:
+    """Return what a panel was made from and by, and what is odd in it."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "workbench": __version__,
+        "code": code_hash(book)[:16],
+        "book": book.name,
+        "generation": book.manifest.generation,
+        "engine": book.connection.name,
+        "as_of": as_of,
+        "rows": len(panel.frame),
+        "indicators": len(panel.frame.columns) - 2,
+        "left_out": panel.left_out,
+        "oddities": panel.oddities,
+        "share_null": {
+            name: round(float(share), 6) for name, share in panel.frame.iloc[:, 2:].isna().mean().items() if share
+        },
+    }
+
+
+def load_panel(book: Book, *, as_of: date, told: Callable[[int, int], None] = lambda _done, _all: None) -> Panel:
+    """Return the panel of all indicators at a date: the stored one, or a new one that is then stored.
+
+    A stored panel is used only if it was made from the same book generation, definitions and code.
+    """
+    path = panel_path(book, as_of)
+    left_out = {found.name: missing for found in select() if (missing := missing_tables(book, found))}
+    try:
+        return Panel(pq.read_table(path).to_pandas(), left_out)
+    except FileNotFoundError:
+        pass  # not made yet, or another run has just replaced it
+    panel = build_panel(book, as_of=as_of, told=told)
+    write_panel(book, panel, path, as_of=as_of)
+    for older in path.parent.glob(f"{as_of}-*"):
+        if older.stem != path.stem:
+            older.unlink(missing_ok=True)
+    return panel
+
+
+def write_panel(book: Book, panel: Panel, path: Path, *, as_of: date | Sequence[date]) -> None:
+    """Write a panel, whole or not at all, after its manifest."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path.with_suffix(".json"), manifest(book, panel, as_of=as_of))
+    with whole_file(path) as temporary:
+        pq.write_table(pa.Table.from_pandas(panel.frame, preserve_index=False), temporary, compression="zstd")
