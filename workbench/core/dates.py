@@ -107,6 +107,7 @@ def day_end(day: date, time_zone: str) -> datetime:
     return midnight.astimezone(UTC).replace(tzinfo=None)
 
 
+@cache
 def utc_offsets(time_zone: str, since: datetime, until: datetime) -> list[tuple[datetime, timedelta]]:
     """Return the offsets from UTC in force in [`since`, `until`), each with the UTC instant from which it holds.
 

@@ -94,7 +94,7 @@ def age_years(t: Any, at: At) -> Any:
 )
 def application_score(t: Any, at: At) -> Any:
     """Outside credit score on the latest accepted application that has one."""
-    return t.score.argmax(t.applied_at, where=(t.decision == "accepted") & t.score.notnull())
+    return t.score.max(where=t.latest_scored)
 
 
 @indicator(

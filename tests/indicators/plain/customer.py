@@ -18,7 +18,7 @@ Row = dict[str, Any]
 Value = float | None
 
 
-@dataclass
+@dataclass(eq=False)  # told apart as objects, so that what is slow is worked out once for each
 class Customer:
     """What is known of one customer at a date.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from .capacity import income
 from .customer import Customer, Row, Value, months_since, positive, ratio
 
@@ -22,9 +24,10 @@ def opened_12m(c: Customer) -> Value:
 
 def application_score(c: Customer) -> Value:
     accepted = [row for row in c.applications if row["decision"] == "accepted" and row["score"] is not None]
-    return max(accepted, key=lambda row: row["applied_at"])["score"] if accepted else None
+    return max(accepted, key=lambda row: (row["applied_at"], row["application_id"]))["score"] if accepted else None
 
 
+@cache
 def mature_and_bad(c: Customer) -> tuple[int, int]:
     """Return how many loans of a customer are mature, and how many of those went bad."""
     mature = [loan_id for loan_id, loan in c.loans.items() if loan["opened_on"] <= c.months_back(12)]
@@ -32,6 +35,7 @@ def mature_and_bad(c: Customer) -> tuple[int, int]:
     return len(mature), len(set(mature) & went_bad)
 
 
+@cache
 def vintage(c: Customer) -> tuple[int, int]:
     first = min(loan["opened_on"] for loan in c.loans.values())
     return first.year, (first.month - 1) // 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, timedelta
+from functools import cache
 
 from .capacity import asked
 from .customer import Customer, Row, Value, difference, mean, ratio, total, worst
@@ -77,6 +78,7 @@ def paid_by_day(c: Customer, loan_id: str) -> dict[date, int]:
     return found
 
 
+@cache
 def dues(c: Customer) -> list[tuple[date, int]]:
     """Return (due day, days late) of each due of the last twelve months; early is negative, what is open counts to the date.
 

@@ -23,9 +23,13 @@ def events(snapshot: Snapshot) -> ibis.Table:
 
 
 def applications(snapshot: Snapshot) -> ibis.Table:
-    """Applications known at the date; `applied_on` the business day."""
+    """Applications known at the date; `applied_on` the business day, `latest_scored` the last accepted one with a score."""
     rows = snapshot.table("applications")
-    return rows.mutate(applied_on=snapshot.local_time(rows.applied_at).date())
+    scored = (rows.decision == "accepted") & rows.score.notnull()
+    rows = rows.mutate(applied_on=snapshot.local_time(rows.applied_at).date(), scored=ibis.coalesce(scored, False))
+    order = [ibis.desc("applied_at"), ibis.desc("application_id")]  # two at one instant: always the same one
+    line = ibis.window(group_by=["customer_id", "scored"], order_by=order)
+    return rows.mutate(latest_scored=rows.scored & (ibis.row_number().over(line) == 0))
 
 
 def latest_report(snapshot: Snapshot) -> ibis.Table:
