@@ -66,6 +66,13 @@ WRONG = {
     ),
     "output of score": (["score", "--model", "x", "--input", "in.csv", "--output", "out.txt"], ["out.txt", ".parquet"]),
     "indicator": (["indicators", "build", *ON_TINY, "--only", "dpd_nwo"], ["'dpd_nwo'", "Did you mean 'dpd_now'?"]),
+    "indicator to check": (["indicators", "check", "dpd_nwo", *ON_TINY], ["'dpd_nwo'", "Did you mean 'dpd_now'?"]),
+    "engine of a stored book": (
+        ["indicators", "build", *ON_TINY, "--engine", "postgres"],
+        ["engine postgres: book 'tiny' is stored here", "workbench book attach"],
+    ),
+    "engine": (["indicators", "build", *ON_TINY, "--engine", "sparc"], ["'sparc'", "'spark'"]),
+    "memory": (["indicators", "build", *ON_TINY, "--memory", "lots"], ["--memory", "memory", "lots"]),
     "name of a book": (["book", "simulate", "My Book"], ["'My Book'", "small letters"]),
     "name that leads out": (["book", "simulate", "../x"], ["'../x'", "small letters"]),
     "too few customers": (["book", "simulate", "x", "--customers", "3"], ["customers is 3", "expected 50"]),

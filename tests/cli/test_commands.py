@@ -18,14 +18,23 @@ from workbench.book.simulated import simulate_book
 from workbench.cli.commands import cli
 from workbench.core.settings import Settings
 from workbench.core.workspace import open_workspace
-from workbench.indicators.registry import select
+from workbench.indicators.registry import REGISTRY, select
 
 from ..commands import Finished, shell
 
 Typed = Callable[..., Finished]
 README = Path(__file__).resolve().parents[2] / "README.md"
 BLUEPRINT = [
-    *("demo", "book simulate", "book import", "book list", "book show", "indicators list", "indicators build"),
+    *(
+        "demo",
+        "book simulate",
+        "book import",
+        "book list",
+        "book show",
+        "indicators list",
+        "indicators build",
+        "indicators check",
+    ),
     *("run", "pipeline", "model list", "model show", "model promote", "score", "report index", "report open"),
     *("lab", "mlflow", "doctor"),
 ]
@@ -143,6 +152,50 @@ def test_indicators_build(tiny: Path, typed: Typed, tmp_path: Path) -> None:
     table = pd.read_csv(pd.io.common.StringIO(done.out), dtype={"customer_id": "str"})
     assert set(table.columns) == {"customer_id", "as_of", "dpd_now", "exposure"}
     pd.testing.assert_series_equal(table["exposure"], panels[1]["exposure"], check_names=False, rtol=1e-12)
+
+
+def test_a_panel_says_what_it_was_made_from_and_what_is_odd(tiny: Path, typed: Typed, tmp_path: Path) -> None:
+    target = tmp_path / "panel.parquet"
+    build = ("indicators", "build", "--book", "tiny", "--as-of", "2023-06-30", "--output", target)
+    done = typed(*build, home=tiny)
+    assert re.search(r"step 1 of \d+, \d+ s left|panel of tiny at 2023-06-30: ", done.err)
+    whole = pd.read_parquet(target)
+    told = json.loads(target.with_suffix(".json").read_text("utf-8"))
+    assert (told["book"], told["engine"], told["rows"], told["as_of"]) == ("tiny", "duckdb", len(whole), ["2023-06-30"])
+    assert told["generation"] == json.loads(typed("book", "show", "tiny", "--json", home=tiny).out)["generation"]
+    assert told["share_null"]["loan_to_value"] == pytest.approx(whole["loan_to_value"].isna().mean(), abs=1e-6)
+    typed(*build, "--memory", "100MB", home=tiny)
+    pd.testing.assert_frame_equal(pd.read_parquet(target), whole, rtol=1e-12)
+
+
+def test_an_indicator_of_ones_own_is_listed_checked_and_built(tiny: Path, typed: Typed) -> None:
+    path = tiny / "params" / "indicators" / "mine.py"
+    path.parent.mkdir()
+    path.write_text(
+        "from workbench.indicators.registry import indicator\n\n"
+        "@indicator(family='behaviour', base='events', unit='kinds', absent=0, direction=None, label=('kinds', '种类'),\n"
+        "           reason=('{value:.0f} kinds of events', '{value:.0f}种事件'))\n"
+        "def event_kinds(t, at):\n    'Kinds of events in 180 days.'\n    return t.kind.nunique()\n",
+        "utf-8",
+    )
+    try:
+        assert "event_kinds" in typed("indicators", "list", home=tiny).out
+        done = typed(
+            "indicators", "check", "event_kinds", "--book", "tiny", "--as-of", "2023-06-30", "--json", home=tiny
+        )
+        verdicts = {row["check"]: row["passed"] for row in json.loads(done.out)}
+        assert done.code == 0
+        assert all(
+            verdicts[name] for name in ("no future: deleted", "no future: scrambled", "in parts", "nulls", "range")
+        )
+        done = typed("indicators", "build", "--book", "tiny", "--only", "event_kinds", home=tiny)
+        assert pd.read_csv(pd.io.common.StringIO(done.out))["event_kinds"].max() > 1
+        path.write_text("def broken(:\n", "utf-8")
+        assert "mine.py: SyntaxError" in typed("indicators", "list", home=tiny).err
+        assert typed("indicators", "build", "--book", "tiny", "--only", "dpd_now", home=tiny).code == 2
+    finally:
+        path.unlink()
+        REGISTRY.pop("event_kinds", None)
 
 
 def test_models_of_an_empty_registry(tiny: Path, typed: Typed) -> None:
