@@ -130,9 +130,8 @@ class Book:
 
     def keep(self, rows: ibis.Table) -> ibis.Table:
         """Return `rows`, computed once and kept in the engine for as long as the result is used."""
-        self.connection._run_pre_execute_hooks(
-            rows
-        )  # Ibis 12 does not on Spark, which then misses the tables in memory
+        # Ibis 12 leaves this out on Spark, which then misses the tables in memory
+        self.connection._run_pre_execute_hooks(rows)
         return rows.cache()
 
     def check_as_of(self, as_of: str | date | None) -> date:

@@ -15,6 +15,7 @@ import pandas as pd
 from workbench.book.book import Book
 from workbench.book.engines import ENGINES
 from workbench.cli.console import EXIT_INPUT, print_json, print_table, steps
+from workbench.core.dates import month_end
 from workbench.core.errors import InputError
 from workbench.core.settings import Settings
 from workbench.core.yaml_files import check_mapping
@@ -121,16 +122,17 @@ def time_left(tell: Callable[[str], None]) -> Callable[[int, int], None]:
 @click.argument("indicator")
 @click.option("--book", "name", required=True, help="Name of a stored book that has the tables it needs.")
 @click.option("--as-of", help="Observation date, by default a year before the book's last month end.")
+@click.option("--spark/--no-spark", default=True, help="Whether Spark is tried too, which takes half a minute.")
 @click.option("--json", "as_json", is_flag=True, help="Print for a program.")
 @click.pass_context
-def check(context: click.Context, indicator: str, name: str, as_of: str | None, as_json: bool) -> None:
+def check(context: click.Context, indicator: str, name: str, as_of: str | None, spark: bool, as_json: bool) -> None:
     """Check an indicator: no future in it, alike on each engine and in parts, nulls and range as declared.
 
     Ends with 2 if a check fails. Example: workbench indicators check debt_to_income --book demo
     """
     opened = Book.open(context.obj(), name)
     day = opened.check_as_of(as_of or _year_before(opened))
-    verdicts = check_indicator(opened, indicator, as_of=day)
+    verdicts = check_indicator(opened, indicator, as_of=day, spark=spark)
     if as_json:
         print_json(verdicts.to_dict("records"))
     else:
@@ -141,6 +143,4 @@ def check(context: click.Context, indicator: str, name: str, as_of: str | None, 
 
 
 def _year_before(book: Book) -> date:
-    from workbench.core.dates import month_end
-
     return max(month_end(book.last_month_end, months=-12), book.manifest.facts.first_day)

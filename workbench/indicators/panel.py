@@ -23,7 +23,7 @@ from workbench.indicators.snapshot import Snapshot
 
 ACTIVE = "active"
 ROWS_A_GIGABYTE = 10_000_000
-"""Rows of the largest table that a part may have for each GB of memory (measured, bench/indicators.py)."""
+"""Rows of the largest table that a part may have for each GB of memory. House choice; bench/indicators.py measures it."""
 
 
 @dataclass(frozen=True)
