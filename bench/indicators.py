@@ -10,7 +10,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from bench._big_book import AS_OF, big_book
@@ -18,6 +17,7 @@ from bench._scratch import Used, measured, scratch_workspace, workbench
 from workbench.book.store import current_generation
 from workbench.core.dates import month_end
 from workbench.core.workspace import Workspace
+from workbench.indicators.checking import same_values
 
 EVENTS_A_TRANSACTION = 0.1
 
@@ -94,11 +94,7 @@ def compare(ours: Path, theirs: Path) -> None:
     first = pd.read_parquet(ours).set_index("customer_id").drop(columns="as_of")
     second = pd.read_parquet(theirs).reindex(index=first.index, columns=first.columns)
     for name in first:
-        mine, other = first[name], second[name]
-        if pd.api.types.is_numeric_dtype(mine):
-            same = np.isclose(mine, other.astype("float64"), rtol=1e-9, atol=1e-9, equal_nan=True)
-        else:
-            same = ((mine == other) | (mine.isna() & other.isna())).to_numpy()
+        same = same_values(first[name], second[name])
         if not same.all():
             sys.exit(
                 f"{name}: {int((~same).sum())} of {len(first):,} customers differ, such as {first.index[~same][0]}"

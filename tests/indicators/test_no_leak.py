@@ -16,22 +16,15 @@ from workbench.book.portfolio import monthly_portfolio
 from workbench.book.schema import TABLES
 from workbench.book.store import BookFacts, store_book
 from workbench.core.dates import month_end
-from workbench.indicators.later import Tables, deleted, is_later, later_dates, scrambled
+from workbench.indicators.later import Tables, deleted, is_later, later_dates, plain, scrambled
 from workbench.indicators.panel import build_panel
 
 AS_OF = date(2024, 6, 30)
 
 
 def stored(book: Book) -> Tables:
-    """Return every stored row of a book; money as float64, which holds cents exactly."""
-    tables = {}
-    for name in sorted(book.tables):
-        frame = pd.read_parquet(book.folder / f"{name}.parquet")
-        money = [column.name for column in TABLES[name].columns if column.dtype == "money"]
-        dates = [column.name for column in TABLES[name].columns if column.dtype == "date"]
-        frame = frame.astype(dict.fromkeys(money, "float64"))
-        tables[name] = frame.assign(**{column: pd.to_datetime(frame[column]) for column in dates})
-    return tables
+    """Return every stored row of a book."""
+    return {name: plain(name, pd.read_parquet(book.folder / f"{name}.parquet")) for name in sorted(book.tables)}
 
 
 def store(book: Book, name: str, tables: Tables) -> Book:

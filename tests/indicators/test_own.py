@@ -96,6 +96,44 @@ def my_events(t, at):
     assert "my_events" not in REGISTRY
 
 
+def test_files_of_one_workspace_are_none_of_another(
+    book: Book, mine: Path, new_workspace: Callable[..., Workspace]
+) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    mine.write_text(code, "utf-8")
+    other = new_workspace()
+    (other.params / "indicators").mkdir()
+    (other.params / "indicators" / "mine.py").write_text(code.replace("restaurant_share_90d", "theirs"), "utf-8")
+    for workspace, name in (
+        (book.workspace, "restaurant_share_90d"),
+        (other, "theirs"),
+        (book.workspace, "restaurant_share_90d"),
+    ):
+        own.load_own(workspace)
+        assert {"restaurant_share_90d", "theirs"} & set(REGISTRY) == {name}
+    mine.unlink()
+    own.load_own(book.workspace)
+    assert not {"restaurant_share_90d", "theirs"} & set(REGISTRY)
+
+
+def test_an_installed_package_registers_by_its_entry_point(
+    book: Book, registry: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (point,) = re.findall(r'^mine = "my_package.indicators"$', PAGE, re.MULTILINE)
+    (tmp_path / "my_package").mkdir()
+    (tmp_path / "my_package" / "indicators.py").write_text(
+        code.replace("restaurant_share_90d", "of_a_package"), "utf-8"
+    )
+    about = tmp_path / "my_package-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n", "utf-8")
+    (about / "entry_points.txt").write_text(f"[{own.ENTRY_POINTS}]\n{point.replace(chr(34), '')}\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    own._load_installed.cache_clear()
+    assert build_panel(book, as_of=DAY, only=["of_a_package"]).frame["of_a_package"].gt(0).any()
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
 
 from workbench.book.book import Book
 from workbench.book.frames import canonical_table
-from workbench.book.schema import TABLES
 from workbench.core.errors import InputError
-from workbench.indicators.later import Tables, deleted, scrambled
+from workbench.indicators.later import Tables, deleted, plain, scrambled
 from workbench.indicators.own import load_own
-from workbench.indicators.panel import build_panel, missing_tables
+from workbench.indicators.panel import beyond, build_panel, missing_tables
 from workbench.indicators.registry import REGISTRY, select
 
 CUSTOMERS = 300
@@ -83,7 +83,7 @@ def check_indicator(
 
 
 def _some(book: Book, customers: int) -> Tables:
-    """Return every stored row of some customers with loans; money as float64, which holds cents exactly."""
+    """Return every stored row of some customers with loans."""
     loans = book.connection.to_pyarrow(book.versions("loans", as_of=book.manifest.facts.last_day)).to_pandas()
     chosen = loans["customer_id"].drop_duplicates().sort_values().head(customers)
     ids = {"customer_id": set(chosen), "loan_id": set(loans.loc[loans["customer_id"].isin(chosen), "loan_id"])}
@@ -92,10 +92,7 @@ def _some(book: Book, customers: int) -> Tables:
         rows = book.versions(table, as_of=book.manifest.facts.last_day)
         column = "customer_id" if "customer_id" in rows.columns else "loan_id"
         frame = book.connection.to_pyarrow(rows.filter(rows[column].isin(sorted(ids[column])))).to_pandas()
-        money = [one.name for one in TABLES[table].columns if one.dtype == "money"]
-        days = [one.name for one in TABLES[table].columns if one.dtype == "date"]
-        frame = frame.astype(dict.fromkeys(money, "float64"))
-        found[table] = frame.assign(**{one: pd.to_datetime(frame[one]) for one in days})
+        found[table] = plain(table, frame)
     return found
 
 
@@ -125,16 +122,20 @@ def _values(book: Book, name: str, as_of: date, *, parts: int | None = None) -> 
 def _compared(check: str, values: pd.Series, others: pd.Series) -> Verdict:
     if not values.index.equals(others.index):
         return Verdict(check, False, f"{len(values)} customers became {len(others)}")
-    if pd.api.types.is_numeric_dtype(values):
-        same = np.isclose(others, values, rtol=SAME, atol=SAME, equal_nan=True)
-    else:
-        same = ((others == values) | (others.isna() & values.isna())).to_numpy()
+    same = same_values(values, others)
     if same.all():
         return Verdict(check, True, f"{len(values)} customers alike")
     first = values.index[~same][0]
     return Verdict(
         check, False, f"{int((~same).sum())} of {len(values)} differ; {first}: {values[first]} became {others[first]}"
     )
+
+
+def same_values(values: pd.Series, others: pd.Series) -> npt.NDArray[np.bool_]:
+    """Return which values are the same, within `SAME` for numbers; nulls are alike."""
+    if pd.api.types.is_numeric_dtype(values):
+        return np.isclose(others.astype("float64"), values, rtol=SAME, atol=SAME, equal_nan=True)
+    return ((others == values) | (others.isna() & values.isna())).to_numpy(dtype=np.bool_)
 
 
 def _on_spark(copy: Book, name: str, as_of: date, values: pd.Series) -> Verdict:
@@ -153,9 +154,8 @@ def _as_declared(name: str, values: pd.Series) -> list[Verdict]:
     if indicator.dtype == "float64":
         low, high = indicator.range
         known = values.dropna()
-        beyond = (known < (-np.inf if low is None else low)) | (known > (np.inf if high is None else high))
-        infinite = known.isin([np.inf, -np.inf])
         words = f"{known.min():,.4g} to {known.max():,.4g}" if len(known) else "no value"
         declared = f"{'-' if low is None else low} to {'-' if high is None else high}"
-        found.append(Verdict("range", not (beyond | infinite).any(), f"{words}; declared: {declared}"))
+        odd = any(rows.any() for rows in beyond(indicator, values).values())
+        found.append(Verdict("range", not odd, f"{words}; declared: {declared}"))
     return found

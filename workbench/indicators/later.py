@@ -17,6 +17,14 @@ from workbench.book.schema import TABLES
 Tables = dict[str, pd.DataFrame]
 
 
+def plain(table: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return stored rows with money as float64, which holds cents exactly, and days as timestamps."""
+    money = [column.name for column in TABLES[table].columns if column.dtype == "money"]
+    days = [column.name for column in TABLES[table].columns if column.dtype == "date"]
+    frame = frame.astype(dict.fromkeys(money, "float64"))
+    return frame.assign(**{name: pd.to_datetime(frame[name]) for name in days})
+
+
 def is_later(book: Book, table: str, frame: pd.DataFrame, as_of: date) -> pd.Series:
     """Return which rows happen, or become known, after `as_of`."""
     end, schema = pd.Timestamp(book.day_end(as_of)), TABLES[table]

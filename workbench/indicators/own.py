@@ -13,6 +13,7 @@ from workbench.core.workspace import Workspace
 from workbench.indicators.registry import REGISTRY
 
 ENTRY_POINTS = "workbench.indicators"
+MODULE = "workbench_own_"
 _loaded: dict[Path, bytes] = {}
 
 
@@ -22,7 +23,9 @@ def own_files(workspace: Workspace) -> list[Path]:
 
 
 def load_own(workspace: Workspace) -> None:
-    """Register what the files of the workspace and installed packages define; a file that has changed is read again.
+    """Register what installed packages and the files of this workspace define, and nothing of another's.
+
+    All files are read again where one was changed, added or removed.
 
     Raises
     ------
@@ -30,11 +33,15 @@ def load_own(workspace: Workspace) -> None:
         If a file or a package cannot be loaded, or names an indicator that there is.
     """
     _load_installed()
-    for path in own_files(workspace):
-        content = path.read_bytes()
-        if _loaded.get(path) != content:
-            _load_file(path)
-            _loaded[path] = content
+    files = {path: path.read_bytes() for path in own_files(workspace)}
+    if files == _loaded:
+        return
+    _loaded.clear()
+    for name in [found.name for found in REGISTRY.values() if found.expression.__module__.startswith(MODULE)]:
+        del REGISTRY[name]
+    for path in files:
+        _load_file(path)
+    _loaded.update(files)
 
 
 @cache
@@ -49,9 +56,7 @@ def _load_installed() -> None:
 
 
 def _load_file(path: Path) -> None:
-    name = f"workbench_own_{path.stem}"
-    for old in [found.name for found in REGISTRY.values() if found.expression.__module__ == name]:
-        del REGISTRY[old]  # what the file no longer defines
+    name = f"{MODULE}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path}: cannot be read as Python.")

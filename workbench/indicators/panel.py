@@ -46,15 +46,21 @@ class Panel:
         """How many values of an indicator are infinite, or beyond its range, where any is: they are kept as they are."""
         found = {}
         for name in self.frame.columns.intersection([*REGISTRY]):
-            if REGISTRY[name].dtype == "float64":
-                values, (low, high) = self.frame[name], REGISTRY[name].range
-                infinite = values.isin([math.inf, -math.inf])
-                below = (values < (-math.inf if low is None else low)) & ~infinite
-                above = (values > (math.inf if high is None else high)) & ~infinite
-                counts = {"infinite": infinite, "below": below, "above": above}
-                if any(odd.any() for odd in counts.values()):
-                    found[name] = {word: int(odd.sum()) for word, odd in counts.items() if odd.any()}
+            counts = {
+                word: int(odd.sum()) for word, odd in beyond(REGISTRY[name], self.frame[name]).items() if odd.any()
+            }
+            if counts:
+                found[name] = counts
         return found
+
+
+def beyond(found: Indicator, values: pd.Series) -> dict[str, pd.Series]:
+    """Return which values are infinite, below and above the range of an indicator; nothing for words."""
+    if found.dtype != "float64":
+        return {}
+    low, high = (math.inf * sign if end is None else end for end, sign in zip(found.range, (-1, 1), strict=True))
+    infinite = values.isin([math.inf, -math.inf])
+    return {"infinite": infinite, "below": (values < low) & ~infinite, "above": (values > high) & ~infinite}
 
 
 def build_panel(
