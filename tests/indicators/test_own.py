@@ -116,6 +116,22 @@ def test_files_of_one_workspace_are_none_of_another(
     assert not {"restaurant_share_90d", "theirs"} & set(REGISTRY)
 
 
+def test_a_combination_that_changes_brings_its_new_inputs(book: Book, mine: Path) -> None:
+    text = f"""
+from workbench.indicators.registry import indicator
+
+@indicator(base="panel", unit="sum", null="never", **{WORDS!r})
+def together(t, at):
+    '''A sum.'''
+    return t.dpd_now + t.failed_logins_30d
+"""
+    for names in (("dpd_now", "failed_logins_30d"), ("dpd_now", "complaints_180d")):
+        mine.write_text(text.replace("failed_logins_30d", names[1]), "utf-8")
+        panel = build_panel(book, as_of=DAY, only=["together", *names]).frame
+        alone = build_panel(book, as_of=DAY, only=["together"]).frame["together"]
+        pd.testing.assert_series_equal(alone, panel[names[0]] + panel[names[1]], check_names=False)
+
+
 def test_an_installed_package_registers_by_its_entry_point(
     book: Book, registry: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

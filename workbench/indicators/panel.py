@@ -88,8 +88,8 @@ def build_panel(
     load_own(book.workspace)
     wanted = select(list(only) if only else None)
     at = At(as_of)
-    available = [found for found in wanted if not missing_tables(book, found)]
-    left_out = {found.name: missing_tables(book, found) for found in wanted if missing_tables(book, found)}
+    left_out = {found.name: missing for found in wanted if (missing := missing_tables(book, found))}
+    available = [found for found in wanted if found.name not in left_out]
     if only:
         available = _with_needed(available)
     by_base = {name: chosen for name in BASES if (chosen := [found for found in available if found.base == name])}
@@ -190,16 +190,9 @@ def missing_tables(book: Book, found: Indicator) -> list[str]:
     return sorted(needs - book.tables)
 
 
-@cache
-def _names_used(found_name: str) -> frozenset[str]:
-    """Return the registered names that a combining indicator's code mentions as attributes."""
-    by_name = {found.name: found for found in select()}
-    return frozenset(by_name[found_name].expression.__code__.co_names) & frozenset(by_name)
-
-
 def inputs(found: Indicator) -> list[Indicator]:
-    """Return the indicators that a combining one is made of."""
-    return [other for other in select() if other.name in _names_used(found.name)]
+    """Return the indicators that a combining one is made of: those that its code mentions as attributes."""
+    return [other for other in select() if other.name in found.expression.__code__.co_names]
 
 
 def _with_needed(available: list[Indicator]) -> list[Indicator]:
