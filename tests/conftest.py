@@ -11,7 +11,7 @@ Fixtures, all of the session (each xdist worker has its own):
 - `database` is a PostgreSQL server and `spark` a Spark, each started once a session (engines.py).
 - `real_data` is the folder of the real data sets; a test that asks for it skips where it is absent.
 - `browser` is Chromium by Playwright; without one a test skips, and fails in CI.
-- `aart_book` is the real auto loan book `aart` in `workspace`.
+- `aart_book` is the real auto loan book `aart`, and `berka_book` the real bank `berka` of the files in `berka`.
 """
 
 from __future__ import annotations
@@ -144,6 +144,22 @@ def aart_book(workspace: Workspace, real_data: Path) -> Book:
     """Return the real auto loan book."""
     import_book(workspace, "aart", delivered_at=datetime(2026, 1, 1, tzinfo=UTC))
     return Book.open(workspace, "aart")
+
+
+@pytest.fixture(scope="session")
+def berka(real_data: Path) -> Path:
+    """Return the folder of the raw files, or skip."""
+    folder = real_data / "berka"
+    if not folder.is_dir():
+        pytest.skip(f"real data: {folder} is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def berka_book(workspace: Workspace, berka: Path) -> Book:
+    """Return the real bank."""
+    import_book(workspace, "berka", delivered_at=datetime(2026, 1, 1, tzinfo=UTC), base=str(berka))
+    return Book.open(workspace, "berka")
 
 
 @pytest.hookimpl(optionalhook=True)

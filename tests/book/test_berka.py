@@ -168,23 +168,6 @@ def test_what_the_guide_does_not_know_is_refused(
 # --- the real files -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def berka(real_data: Path) -> Path:
-    """Return the folder of the raw files, or skip."""
-    folder = real_data / "berka"
-    if not folder.is_dir():
-        pytest.skip(f"real data: {folder} is absent")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def berka_book(new_workspace: Callable[..., Workspace], berka: Path) -> Book:
-    """Return the real book."""
-    home = new_workspace()
-    import_book(home, "berka", delivered_at=DELIVERED, base=str(berka))
-    return Book.open(home, "berka")
-
-
 def rows(folder: Path, name: str) -> list[dict[str, str]]:
     """Return a raw file as it is written."""
     with (folder / f"{name}.asc").open(newline="") as stream:

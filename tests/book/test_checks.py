@@ -21,13 +21,13 @@ from workbench.book.attached import attach_book
 from workbench.book.book import Book
 from workbench.book.checks import check_book, examine_book
 from workbench.book.checks.catalogue import check_names, checks_by_kind
-from workbench.book.checks.days import day_start, local_day
 from workbench.book.checks.deliveries import Before, load_findings, size_findings
 from workbench.book.checks.drift import drift_findings, drift_table, psi, psi_by_chance
 from workbench.book.checks.finding import ERROR_SHARE, Finding, as_frame, lowered, verdict, worst_first
 from workbench.book.checks.gaps import gaps_by_month
 from workbench.book.checks.history import load_table, rejected_table
 from workbench.book.checks.timing import monthly_rows, volume_findings
+from workbench.book.days import day_start, local_day
 from workbench.book.loading.load import import_book
 from workbench.book.loading.record import LoadRecord, SourceLoad, TableLoad, list_loads
 from workbench.book.store import Lowered, TableFacts

@@ -17,6 +17,7 @@ from workbench.indicators.stored import load_panel, panel_path
 
 from .edge import DAYS, LEAP_DAY, edge_tables
 from .plain import REFERENCES, customers
+from .random_book import FIRST_DAY, LAST_DAY, random_book
 
 MakeBook = Callable[..., Book]
 
@@ -73,6 +74,26 @@ def test_the_hand_made_book_equals_the_references(as_of: date, edge_book: Book) 
 @pytest.mark.parametrize("as_of", [LEAP_DAY, date(2025, 9, 15)])
 def test_the_simulated_book_equals_the_references(as_of: date, small_book: Book) -> None:
     assert len(compare(small_book, as_of)) > 100
+
+
+@pytest.mark.parametrize(
+    ("seed", "zone", "as_of"),
+    [
+        (1, "America/New_York", LEAP_DAY),
+        (2, "Asia/Shanghai", date(2024, 3, 15)),
+        (3, "UTC", date(2023, 12, 31)),
+        (4, "Europe/Berlin", date(2024, 3, 31)),
+    ],
+)
+def test_random_books_equal_the_references(seed: int, zone: str, as_of: date, make_book: MakeBook) -> None:
+    book = make_book(
+        random_book(loans=120, seed=seed, zone=zone), time_zone=zone, first_day=FIRST_DAY, last_day=LAST_DAY
+    )
+    frame = compare(book, as_of)
+    assert len(frame) > 40
+    assert (frame["declared_income"] < 0).any()
+    assert frame["days_since_transaction"].isna().any()
+    assert [name for name in frame if frame[name].isna().all()] == []
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Shanghai"])

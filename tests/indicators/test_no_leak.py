@@ -19,6 +19,8 @@ from workbench.core.dates import month_end
 from workbench.indicators.later import Tables, deleted, is_later, later_dates, plain, scrambled
 from workbench.indicators.panel import build_panel
 
+from .random_book import FIRST_DAY, LAST_DAY, LEAP_DAY, random_book
+
 AS_OF = date(2024, 6, 30)
 
 
@@ -37,32 +39,46 @@ def store(book: Book, name: str, tables: Tables) -> Book:
     return Book.open(book.workspace, name)
 
 
-@pytest.fixture(params=["small_book", pytest.param("aart_book", marks=pytest.mark.real_data)])
-def book(request: pytest.FixtureRequest) -> Book:
-    found: Book = request.getfixturevalue(request.param)
-    return found
+DATES = {"small": AS_OF, "aart": date(2018, 9, 30), "berka": date(1997, 6, 30)}
+REAL = [pytest.param(name, marks=pytest.mark.real_data) for name in ("aart", "berka")]
+ZONES = ("America/New_York", "Asia/Shanghai")
+
+
+@pytest.fixture(params=["small", *REAL, *ZONES])
+def book(request: pytest.FixtureRequest, make_book: Callable[..., Book]) -> Book:
+    """Return a simulated or real book, or a random one of a time zone."""
+    if request.param in DATES:
+        found: Book = request.getfixturevalue(f"{request.param}_book")
+        return found
+    tables = random_book(loans=240, seed=ZONES.index(request.param) + 11, zone=request.param)
+    return make_book(tables, time_zone=request.param, first_day=FIRST_DAY, last_day=LAST_DAY)
+
+
+def test_what_comes_later_changes_nothing(book: Book) -> None:
+    as_of = DATES.get(book.name, LEAP_DAY)
+    after, names = month_end(as_of, months=3), ["exposure", "months_since_late", "days_since_transaction"]
+    tables = stored(book)
+    panel, later = build_panel(book, as_of=as_of).frame, build_panel(book, as_of=after, only=names).frame
+    assert len(panel) > 100
+    for change in (deleted, scrambled):
+        other = store(book, f"{book.name}-{change.__name__}", change(book, tables, as_of))
+        assert other.manifest.generation != book.manifest.generation
+        for table in sorted(book.tables):
+            rows, others = (
+                found.as_known(table, as_of=as_of).order_by(TABLES[table].key).to_pyarrow() for found in (book, other)
+            )
+            assert others.equals(rows), table
+        pd.testing.assert_frame_equal(build_panel(other, as_of=as_of).frame, panel, check_exact=True)
+        # and it is a change: three months on, the same customers look different
+        assert not build_panel(other, as_of=after, only=names).frame.equals(later)
 
 
 @pytest.mark.parametrize("change", [deleted, scrambled])
-def test_what_comes_later_changes_nothing(change: Callable[[Book, Tables, date], Tables], book: Book) -> None:
-    as_of = AS_OF if book.name == "small" else date(2018, 9, 30)
-    tables = stored(book)
-    other = store(book, f"{book.name}-{change.__name__}", change(book, tables, as_of))
-    assert other.manifest.generation != book.manifest.generation
-
-    for table in sorted(book.tables):
-        rows, others = (
-            found.as_known(table, as_of=as_of).order_by(TABLES[table].key).to_pyarrow() for found in (book, other)
-        )
-        assert others.equals(rows), table
-    panel = build_panel(book, as_of=as_of)
-    assert len(panel.frame) > 100
-    pd.testing.assert_frame_equal(build_panel(other, as_of=as_of).frame, panel.frame, check_exact=True)
-    pd.testing.assert_frame_equal(monthly_portfolio(other, as_of=as_of), monthly_portfolio(book, as_of=as_of))
-    # and it is a change: three months on, the same customers look different
-    after, names = month_end(as_of, months=3), ["exposure", "months_since_late"]
-    now_other, now = (build_panel(found, as_of=after, only=names).frame for found in (other, book))
-    assert not now_other.equals(now)
+def test_what_comes_later_changes_no_month_of_the_portfolio(
+    change: Callable[[Book, Tables, date], Tables], small_book: Book
+) -> None:
+    other = store(small_book, f"months-{change.__name__}", change(small_book, stored(small_book), AS_OF))
+    pd.testing.assert_frame_equal(monthly_portfolio(other, as_of=AS_OF), monthly_portfolio(small_book, as_of=AS_OF))
 
 
 def test_rewritten_without_its_truth_the_book_gives_the_same_panel(small_book: Book) -> None:

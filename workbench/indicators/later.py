@@ -51,10 +51,18 @@ def later_dates(book: Book, table: str, frame: pd.DataFrame, as_of: date) -> dic
 
 
 def deleted(book: Book, tables: Tables, as_of: date) -> Tables:
-    """Return the tables without anything after `as_of`."""
+    """Return the tables without anything after `as_of`.
+
+    A row that by its last known version happens later goes with all its versions: at `as_of` it was known not to be there.
+    """
     result = {}
     for name, frame in tables.items():
-        kept = frame.loc[~is_later(book, name, frame, as_of)].copy()
+        key = list(TABLES[name].key)
+        known = frame.loc[frame["known_at"] < pd.Timestamp(book.day_end(as_of))]
+        newest = known.sort_values("known_at").drop_duplicates(key, keep="last")
+        moved = pd.MultiIndex.from_frame(newest.loc[is_later(book, name, newest, as_of), key])
+        gone = is_later(book, name, known, as_of) | pd.MultiIndex.from_frame(known[key]).isin(moved)
+        kept = known.loc[~gone].copy()
         for column, rows in later_dates(book, name, kept, as_of).items():
             kept[column] = kept[column].mask(rows)
         if name == "loans":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -65,19 +64,19 @@ class Snapshot:
 
         `booked_at` is in the book's time zone, `booked_on` its day.
         """
-        since = self.at.days_back(DAYS_OF_HISTORY)
-        rows = self.table("transactions").filter(_.booked_at >= self.book.day_end(since))
-        rows = rows.mutate(booked_at=self.local_time(rows.booked_at, since=since))
+        rows = self.table("transactions")
+        rows = rows.filter(_.booked_at >= self.book.day_end(self.at.days_back(DAYS_OF_HISTORY)))
+        rows = rows.mutate(booked_at=self.local_time(rows.booked_at))
         columns = ("customer_id", "channel", "category", "counterparty_id", "booked_at", "amount", "balance_after")
         return self.book.keep(rows.select(*columns, booked_on=_.booked_at.date()))
 
-    def local_time(self, moment: Any, *, since: date | None = None) -> Any:
-        """Return an instant as the clock of the book's time zone showed it: its date is the business day.
+    def local_time(self, moment: Any) -> Any:
+        """Return an instant of the last 180 days as the clock of the book's time zone showed it: its date is the business day.
 
-        `since` is a day that ends before all instants; by default the one before the book begins.
+        Older instants may be an hour off: `workbench.book.days.local_day` knows every change of the clocks.
         """
         book, at = self.book, self.at
-        start = book.day_end(since or book.manifest.facts.first_day - timedelta(days=1))
+        start = book.day_end(at.days_back(DAYS_OF_HISTORY))
         first, *changes = utc_offsets(book.manifest.facts.time_zone, start, book.day_end(at.as_of))
         local = moment + ibis.interval(seconds=int(first[1].total_seconds()))
         for begins, offset in changes:

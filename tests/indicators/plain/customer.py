@@ -169,7 +169,10 @@ def _known(book: Book, table: str, as_of: date, end: datetime) -> list[Row]:
             hidden = [
                 column.name for column in schema.columns if column.dated and _is_later(row[column.name], as_of, end)
             ]
-            kept.append({**row, **dict.fromkeys([*hidden, *book.manifest.facts.current_only.get(table, [])])})
+            row = {**row, **dict.fromkeys([*hidden, *book.manifest.facts.current_only.get(table, [])])}
+            if table == "applications" and row["decided_at"] is None:  # nobody knows since when (docs/checks.md)
+                row["decision"] = None
+            kept.append(row)
     return kept
 
 

@@ -10,9 +10,9 @@ import ibis
 from ibis import _
 
 from workbench.book.book import Book
-from workbench.book.checks.days import day_start, local_day, month_number
 from workbench.book.checks.finding import Check, Finding
 from workbench.book.checks.tables import count_rows, examples
+from workbench.book.days import day_start, local_day, month_number
 
 TERM_SLACK_MONTHS = 3  # a first due date may lie a little later than a month after opening
 BALANCE_SLACK = 1.00  # currency: rounding of balances in statements

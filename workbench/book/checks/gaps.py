@@ -9,7 +9,7 @@ import ibis
 import pandas as pd
 
 from workbench.book.book import Book
-from workbench.book.checks.days import local_day, month_end_of, month_number
+from workbench.book.days import local_day, month_end_of, month_number
 from workbench.book.schema import TABLES
 from workbench.core.dates import month_end
 

@@ -11,9 +11,9 @@ import pandas as pd
 from ibis import _
 
 from workbench.book.book import Book
-from workbench.book.checks.days import day_start, local_day, month_end_of, month_number
 from workbench.book.checks.finding import Check, Finding, Severity
 from workbench.book.checks.tables import examples
+from workbench.book.days import day_start, local_day, month_end_of, month_number
 from workbench.book.schema import FLOWS, TABLES
 
 # Tables whose rows cannot be known before they happen; dues and restructurings may be agreed ahead.

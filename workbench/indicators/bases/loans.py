@@ -5,6 +5,7 @@ from __future__ import annotations
 import ibis
 from ibis import _
 
+from workbench.book.days import local_day
 from workbench.book.performance import allowed_cents, cumulative_due, settling_payments
 from workbench.indicators.snapshot import Snapshot
 
@@ -49,7 +50,7 @@ def dues(snapshot: Snapshot) -> ibis.Table:
     asked = asked.mutate(level=asked.cumulative - asked.allowed)
 
     paid = settling_payments(book, as_of).semi_join(loans, "loan_id")
-    paid = paid.mutate(paid_on=snapshot.local_time(paid.paid_at).date())
+    paid = paid.mutate(paid_on=local_day(book, paid.paid_at))
     paid = paid.group_by("loan_id", "paid_on").aggregate(cents=paid.cents.sum().cast("int64"))
     upto = ibis.window(group_by="loan_id", order_by="paid_on", preceding=None, following=0)
     paid = paid.mutate(total=paid.cents.sum().over(upto).cast("int64"))
