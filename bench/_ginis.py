@@ -17,8 +17,12 @@ from workbench.models.fitting import FitOptions, fit_scorecard
 from workbench.models.sample import sample
 
 BRANCHES = 40
-FROM_ARREARS = {found.name for found in select() if found.family == "payment"} | {"historical_default_rate"}
-"""Indicators that know of days past due, arrears or earlier defaults."""
+FROM_ARREARS = {found.name for found in select() if found.family == "payment"} | {
+    "historical_default_rate",
+    "restructurings_24m",
+    "days_since_contact",
+}
+"""Indicators that know of days past due, arrears or earlier defaults; those who are late are called and restructured."""
 
 
 def ginis(workspace: Workspace, name: str, *, customers: int, months: int, seed: int) -> dict[str, Estimate]:
