@@ -15,7 +15,8 @@ leaves out the indicators that need it, and names them. [How to add your own](ow
 
 Roles: a `feature` may enter a scorecard; a `proxy` may, flagged; `care` ones serve monitoring and care, and `protected` ones
 fairness tables alone. "Others too" marks indicators in which other customers enter. Values beyond the range are kept, and
-counted in the panel's manifest. The words in English and Chinese: `workbench indicators list --json`.
+counted in the panel's manifest. [What each says alone](indicator-ginis.md): its Gini by year, and which other says the same.
+The words in English and Chinese: `workbench indicators list --json`.
 """
 
 

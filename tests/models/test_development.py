@@ -236,3 +236,7 @@ def test_single_ginis_are_signed_by_the_declared_direction() -> None:
     table = single_ginis(rows, ["dpd_now", "declared_income", "exposure", "salary_3m"]).set_index("indicator")["train"]
     assert table[["dpd_now", "declared_income"]].tolist() == [1, -1]
     assert table[["exposure", "salary_3m"]].isna().all()
+    by_day = rows.assign(day=[1, 2, 1, 2]).drop(columns="part")
+    table = single_ginis(by_day, ["exposure", "salary_3m"], by="day", undirected=True).set_index("indicator")
+    assert table.loc["exposure"].tolist() == [1, 1]
+    assert table.loc["salary_3m"].isna().all()

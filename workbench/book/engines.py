@@ -19,6 +19,8 @@ from workbench.book.schema import TABLES, Dtype
 from workbench.core.errors import BookError
 from workbench.core.settings import Settings
 
+ibis.options.sql.fuse_selects = False  # engines merge nested selects themselves, faster than Ibis does in Python
+
 ENGINES = ("duckdb", "postgres", "spark")  # an attached book is read on PostgreSQL, a stored one on the others
 Files = Mapping[str, Sequence[Path]]  # parquet files by table
 

@@ -302,18 +302,21 @@ def gate_metrics(
     return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}
 
 
-def single_ginis(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+def single_ginis(
+    rows: pd.DataFrame, names: Sequence[str], *, by: str = "part", undirected: bool = False
+) -> pd.DataFrame:
     """Return the Gini of single indicators in each part, signed so that riskier in the declared direction is positive.
 
-    Missing values take the part's median. Columns: indicator, then one a part; an indicator without direction or without
-    values in the part is null there.
+    Missing values take the part's median. Columns: indicator, then one a part (a value of the column `by`); an indicator
+    without values in the part is null there, and one without direction, unless `undirected`: then it is positive where it
+    is riskier when higher.
     """
     offered = candidates()
     table = []
     for name in names:
-        sign = {"higher": -1.0, "lower": 1.0}.get(str(offered[name].direction))
+        sign = {"higher": -1.0, "lower": 1.0}.get(str(offered[name].direction), -1.0 if undirected else None)
         row: dict[str, object] = {"indicator": name}
-        for part, part_rows in rows.groupby("part"):
+        for part, part_rows in rows.groupby(by):
             values, bad = part_rows[name], part_rows["bad"].to_numpy()
             usable = sign is not None and values.notna().any() and 0 < bad.sum() < len(bad)
             row[str(part)] = gini(bad, sign * values.fillna(values.median())) if usable and sign else None
