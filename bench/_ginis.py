@@ -29,7 +29,8 @@ def ginis(workspace: Workspace, name: str, *, customers: int, months: int, seed:
     """Return the Ginis at the last date with a complete window, of customers not bad before, on the 12-month outcome.
 
     `latent`: the true PD, by living on from the true state in 40 futures. `scorecard`: fitted on the earlier dates with
-    every indicator. `without_dpd`: fitted without those in `FROM_ARREARS`. `gap`: between the two scorecards.
+    every indicator. `without_dpd`: fitted without those in `FROM_ARREARS`. `gap`: between the two scorecards. `held_out`:
+    the first one at the earlier dates, on the 30 % of customers who were kept from its fit.
     """
     book = Book.open(workspace, name)
     dates = observation_dates(book, as_of=book.last_month_end, window_months=12, every_months=3, history_months=6)
@@ -48,6 +49,9 @@ def ginis(workspace: Workspace, name: str, *, customers: int, months: int, seed:
             train, train["bad"], candidates=chosen, options=options, name=model, provenance={}, target={}
         )
         found[model] = gini(late["bad"], -fitted.scorecard.score(late, reasons=False)["score"])
+        if model == "scorecard":
+            kept = rows[(rows["part"] == "test") & (rows["outcome"] != "indeterminate")]
+            found["held_out"] = gini(kept["bad"], -fitted.scorecard.score(kept, reasons=False)["score"])
     with_dpd, without = found["scorecard"], found["without_dpd"]
     gap = with_dpd.value - without.value
     return {**found, "gap": Estimate(gap, float(np.hypot(with_dpd.error, without.error)))}

@@ -233,6 +233,8 @@ RANKING = (
          "Gini of the true PD at the last complete date", ISSUE),
     Band("scorecard_gini", 0.45, 0.60, "", partial(values.ranked, what="scorecard"),
          "Gini of a scorecard at that date, fitted on the earlier ones", ISSUE),
+    Band("held_out_gini", 0.45, 0.60, "", partial(values.ranked, what="held_out"),
+         "Gini of that scorecard at the earlier dates, on customers kept from its fit", ISSUE),
     Band("without_dpd", 0.05, 0.40, "", partial(values.ranked, what="gap"),
          "how much lower it is without any input that knows of arrears", f"{ISSUE}: clearly lower; the numbers house choice"),
 )  # fmt: skip
