@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -46,15 +47,27 @@ def environment(workspace: Workspace) -> dict[str, str]:
 
 
 def measured(command: list[str], workspace: Workspace) -> Used:
-    """Run a command in a workspace and measure it."""
+    """Run a command in a workspace and measure it.
+
+    A small process of its own starts it: the peak memory of a child counts from that of the process that forked it.
+    """
     started = time.perf_counter()
-    child = subprocess.Popen(
-        command, env=environment(workspace), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    errors = child.stderr.read() if child.stderr else ""
-    _pid, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - started
-    if status:
-        sys.exit(f"{' '.join(command[:4])} failed:\n{errors}")
-    gigabytes = usage.ru_maxrss / (1e6 if sys.platform == "linux" else 1e9)
-    return Used(seconds, gigabytes, usage.ru_utime + usage.ru_stime)
+    with tempfile.NamedTemporaryFile("r", suffix=".json") as told:
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", STARTER, told.name, *command],
+            env=environment(workspace), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        seconds = time.perf_counter() - started
+        if done.returncode:
+            sys.exit(f"{' '.join(command[:4])} failed:\n{done.stderr}")
+        peak, cpu_seconds = json.load(told)
+    return Used(seconds, peak / (1e6 if sys.platform == "linux" else 1e9), cpu_seconds)
+
+
+STARTER = """
+import json, resource, subprocess, sys
+status = subprocess.call(sys.argv[2:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+json.dump([used.ru_maxrss, used.ru_utime + used.ru_stime], open(sys.argv[1], "w"))
+sys.exit(status)
+"""

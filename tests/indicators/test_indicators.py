@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,7 +15,7 @@ from workbench.book.book import Book
 from workbench.core.errors import InputError, ParameterError
 from workbench.indicators.panel import build_panel
 from workbench.indicators.registry import REGISTRY, At, indicator, select
-from workbench.indicators.stored import load_panel, panel_path
+from workbench.indicators.stored import load_panel, panel_path, write_panel
 
 from .edge import DAYS, LEAP_DAY, edge_tables
 from .plain import REFERENCES, customers
@@ -254,3 +256,26 @@ def test_a_stored_panel_is_used_for_the_same_book_definitions_and_code(make_book
         update={"dpd": book.definitions.dpd.model_copy(update={"threshold_absolute": 0.0})}
     )
     assert panel_path(Book(book.folder, book.manifest, book.workspace, strict), LEAP_DAY) != path
+
+
+def test_absurd_values_are_kept_and_counted(make_book: MakeBook, tmp_path: Path) -> None:
+    tables = edge_tables()
+    people, scores, months = tables["customers"], tables["applications"], tables["performance"]
+    people.loc[people["customer_id"] == "C1", "monthly_income"] = -3000.0
+    scores.loc[scores["application_id"] == "A2", "score"] = math.inf
+    months.loc[months["loan_id"] == "L1", "balance"] = -9e14
+    book = make_book(tables, **DAYS)
+    panel = build_panel(book, as_of=LEAP_DAY)
+    write_panel(book, panel, tmp_path / "panel.parquet", as_of=LEAP_DAY)
+    frame = pd.read_parquet(tmp_path / "panel.parquet").set_index("customer_id")
+    assert frame.loc["C1", ["declared_income", "application_score", "exposure"]].tolist() == [
+        -3000,
+        math.inf,
+        300 - 9e14,
+    ]
+    written = json.loads((tmp_path / "panel.json").read_text("utf-8"))["oddities"]
+    assert written["declared_income"] == {"below": 1}
+    assert written["application_score"] == {"infinite": 1}
+    assert written["exposure"] == {"below": 1}
+    clean = build_panel(make_book(edge_tables(), **DAYS), as_of=LEAP_DAY).oddities
+    assert not {"declared_income", "application_score", "exposure"} & set(clean)

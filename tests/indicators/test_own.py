@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+import nbformat
 import pandas as pd
 import pytest
 from ibis import _
+from nbclient import NotebookClient
 
 from workbench.book.book import Book
 from workbench.book.simulated import simulate_book
@@ -71,6 +73,22 @@ def test_the_tutorial_runs_as_written(book: Book, mine: Path) -> None:
     found = panel.set_index("customer_id")["restaurant_share_90d"]
     assert found.gt(0).sum() > 20
     pd.testing.assert_series_equal(found[share.notna()], share.dropna(), check_names=False)
+
+
+def test_the_tutorials_cells_run_in_a_kernel_twice(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (cell,) = re.findall(r"```\n(from workbench.book.book import.*?)```", PAGE, re.DOTALL)
+    asked = cell.replace('"demo"', '"own"').replace(
+        'as_of=book.check_as_of("2024-12-31")', f'as_of=book.check_as_of("{DAY}"), spark=False'
+    )
+    assert asked.count(str(DAY)) == 1
+    monkeypatch.setenv("WORKBENCH_HOME", str(book.workspace.root))
+    cells = [nbformat.v4.new_code_cell(text) for text in (code, code, asked)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    shown = notebook.cells[-1].outputs[-1]["data"]["text/plain"]
+    assert shown.count("True") >= 3
+    assert "False" not in shown
 
 
 def test_the_tutorial_names_every_base_and_argument() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -14,7 +14,7 @@ import pandas as pd
 
 from workbench.book.book import Book
 from workbench.book.engines import ENGINES
-from workbench.cli.console import EXIT_INPUT, print_json, print_table, steps
+from workbench.cli.console import EXIT_INPUT, Steps, print_json, print_table, steps
 from workbench.core.dates import month_end
 from workbench.core.errors import InputError
 from workbench.core.settings import Settings
@@ -23,7 +23,7 @@ from workbench.indicators.catalogue import catalogue
 from workbench.indicators.checking import check_indicator
 from workbench.indicators.own import load_own
 from workbench.indicators.panel import Panel, build_panel
-from workbench.indicators.stored import load_panel, panel_path, write_panel
+from workbench.indicators.stored import load_panel, panel_path, write_panels
 
 
 @click.group()
@@ -78,33 +78,37 @@ def build(
     opened = Book.open(home, name, engine=engine or "")
     days = [opened.check_as_of(text) for text in (dates.split(",") if dates else [""])]
     wanted = [text.strip() for text in only.split(",")] if only else None
-    panels = []
+
+    notes: list[str] = []
     with steps() as running:
-        for day in days:
-            told = time_left(running.step(f"panel of {name} at {day}"))
-            if wanted is None and output is None:
-                panels.append(load_panel(opened, as_of=day, told=told))
-            else:
-                panels.append(build_panel(opened, as_of=day, only=wanted, told=told))
-    for indicator, tables in panels[-1].left_out.items():
-        click.echo(f"left out: {indicator}: the book has no {', '.join(tables)}", err=True)
-    for day, panel in zip(days, panels, strict=True):
+        panels = _panels(opened, days, wanted, notes, running, stored=wanted is None and output is None)
+        if output is not None:
+            lines = [f"{output}: {write_panels(opened, panels, output, as_of=days):,} rows"]
+        elif wanted is None:
+            lines = [
+                str(panel_path(opened, day).relative_to(home.root)) for day, _panel in zip(days, panels, strict=True)
+            ]
+        else:
+            lines = pd.concat([panel.frame for panel in panels]).to_csv(index=False).splitlines()
+    for note in dict.fromkeys(notes):
+        click.echo(note, err=True)
+    for line in lines:
+        click.echo(line)
+
+
+def _panels(
+    book: Book, days: list[date], only: list[str] | None, notes: list[str], running: Steps, *, stored: bool
+) -> Iterator[Panel]:
+    """Yield the panel of each date, stored or not, and note what is left out of it and odd in it."""
+    for day in days:
+        told = time_left(running.step(f"panel of {book.name} at {day}"))
+        panel = load_panel(book, as_of=day, told=told) if stored else build_panel(book, as_of=day, only=only, told=told)
+        for indicator, tables in panel.left_out.items():
+            notes.append(f"left out: {indicator}: the book has no {', '.join(tables)}")
         for indicator, odd in panel.oddities.items():
             words = ", ".join(f"{count:,} {word}" for word, count in odd.items())
-            click.echo(f"odd at {day}: {indicator}: {words} its range; kept as they are", err=True)
-    if output is not None:
-        _write(opened, panels, days, output)
-    elif wanted is None:
-        for day in days:
-            click.echo(str(panel_path(opened, day).relative_to(opened.workspace.root)))
-    else:
-        click.echo(pd.concat([panel.frame for panel in panels]).to_csv(index=False), nl=False)
-
-
-def _write(book: Book, panels: list[Panel], days: list[date], output: Path) -> None:
-    whole = Panel(pd.concat([panel.frame for panel in panels], ignore_index=True), panels[-1].left_out)
-    write_panel(book, whole, output, as_of=days)
-    click.echo(f"{output}: {len(whole.frame):,} rows")
+            notes.append(f"odd at {day}: {indicator}: {words} its range; kept as they are")
+        yield panel
 
 
 def time_left(tell: Callable[[str], None]) -> Callable[[int, int], None]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -60,26 +64,6 @@ def _fingerprint(code: CodeType) -> str:
     return f"{code.co_code.hex()}{constants}{code.co_names}"
 
 
-def manifest(book: Book, panel: Panel, *, as_of: date | Sequence[date]) -> dict[str, Any]:
-    """Return what a panel was made from and by, and what is odd in it."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "workbench": __version__,
-        "code": code_hash(book)[:16],
-        "book": book.name,
-        "generation": book.manifest.generation,
-        "engine": book.connection.name,
-        "as_of": as_of,
-        "rows": len(panel.frame),
-        "indicators": len(panel.frame.columns) - 2,
-        "left_out": panel.left_out,
-        "oddities": panel.oddities,
-        "share_null": {
-            name: round(float(share), 6) for name, share in panel.frame.iloc[:, 2:].isna().mean().items() if share
-        },
-    }
-
-
 def load_panel(book: Book, *, as_of: date, told: Callable[[int, int], None] = lambda _done, _all: None) -> Panel:
     """Return the panel of all indicators at a date: the stored one, or a new one that is then stored.
 
@@ -99,9 +83,67 @@ def load_panel(book: Book, *, as_of: date, told: Callable[[int, int], None] = la
     return panel
 
 
-def write_panel(book: Book, panel: Panel, path: Path, *, as_of: date | Sequence[date]) -> None:
-    """Write a panel, whole or not at all, after its manifest."""
+def write_panel(book: Book, panel: Panel, path: Path, *, as_of: date) -> None:
+    """Write a panel with its manifest beside it, whole or not at all."""
+    write_panels(book, [panel], path, as_of=as_of)
+
+
+def write_panels(book: Book, panels: Iterable[Panel], path: Path, *, as_of: date | Sequence[date]) -> int:
+    """Write panels into one file, one after the other, with their manifest beside it; return how many rows.
+
+    Each is written before the next is asked for. Whole or not at all.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path.with_suffix(".json"), manifest(book, panel, as_of=as_of))
-    with whole_file(path) as temporary:
-        pq.write_table(pa.Table.from_pandas(panel.frame, preserve_index=False), temporary, compression="zstd")
+    facts = _Facts()
+    with whole_file(path) as temporary, ExitStack() as ends:
+        writer = None
+        for panel in panels:
+            table = pa.Table.from_pandas(panel.frame, schema=_schema(panel.frame), preserve_index=False)
+            writer = writer or ends.enter_context(pq.ParquetWriter(temporary, table.schema, compression="zstd"))
+            writer.write_table(table)
+            facts.add(panel)
+        write_json(path.with_suffix(".json"), _manifest(book, facts, as_of))
+    return facts.rows
+
+
+def _schema(frame: pd.DataFrame) -> pa.Schema:
+    """Return the types of a panel's columns: those declared, also where every value is null."""
+    types = {"customer_id": pa.string(), "as_of": pa.timestamp("ms")}
+    types |= {found.name: pa.string() if found.dtype == "string" else pa.float64() for found in select()}
+    return pa.schema([(name, types[name]) for name in frame.columns])
+
+
+@dataclass
+class _Facts:
+    """What is told of the panels of a file."""
+
+    rows: int = 0
+    indicators: int = 0
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    oddities: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    nulls: Counter[str] = field(default_factory=Counter)
+
+    def add(self, panel: Panel) -> None:
+        self.rows += len(panel.frame)
+        self.indicators = len(panel.frame.columns) - 2
+        self.left_out = panel.left_out
+        for name, counts in panel.oddities.items():
+            self.oddities[name] += Counter(counts)
+        self.nulls += Counter({str(name): int(count) for name, count in panel.frame.iloc[:, 2:].isna().sum().items()})
+
+
+def _manifest(book: Book, facts: _Facts, as_of: date | Sequence[date]) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "workbench": __version__,
+        "code": code_hash(book)[:16],
+        "book": book.name,
+        "generation": book.manifest.generation,
+        "engine": book.connection.name,
+        "as_of": as_of,
+        "rows": facts.rows,
+        "indicators": facts.indicators,
+        "left_out": facts.left_out,
+        "oddities": facts.oddities,
+        "share_null": {name: round(count / facts.rows, 6) for name, count in facts.nulls.items() if count},
+    }
