@@ -77,11 +77,7 @@ def panel(folder: Path, as_of: pd.Timestamp) -> pd.DataFrame:
     _events(found, read("events"), as_of)
 
     frame = pd.DataFrame({name: series.reindex(index) for name, series in found.items()}, index=index)
-    zeros = [
-        name
-        for name in frame
-        if name.endswith(("_7d", "_30d", "_90d", "_180d", "_12m", "_24m", "_6m")) and name in COUNTS
-    ]
+    zeros = sorted(COUNTS)
     frame[zeros] = frame[zeros].fillna(0.0)
     frame["months_since_late"] = frame["months_since_late"].fillna(12.0)
     income = frame["declared_income"].where(frame["declared_income"] > 0)
@@ -100,7 +96,7 @@ COUNTS = {
     "complaints_180d", "limit_requests_180d", "hardship_requests_180d", "months_late_12m", "months_30plus_12m",
     "months_60plus_12m", "months_90plus_12m", "partial_months_12m", "missed_months_12m", "cures_12m", "relapses_12m",
     "missed_dues_12m", "over_limit_months_6m", "prepaid_6m", "restructurings_24m", "applications_12m", "refusals_12m",
-    "unusual_debits_30d", "overdraft_days_90d", "other_lender_inflow_90d",
+    "unusual_debits_30d", "overdraft_days_90d", "other_lender_inflow_90d", "dormant_then_active",
 }  # fmt: skip
 
 

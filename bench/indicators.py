@@ -1,7 +1,8 @@
-"""Time and peak memory of the panel: against pandas, as transactions grow, and by date. Every process is measured whole.
+"""Time and peak memory of the panel: against pandas, as transactions grow, by date, and on other engines.
 
+Every process is measured whole; of PostgreSQL, the command that asks the server.
 Run: .venv/bin/python -m bench.indicators [--customers 200000] [--peer 20000000] [--growth 2000000 20000000 60000000]
-     [--dates 24] [--threads 2]
+     [--dates 24] [--engines 2000000] [--threads 2]
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import pandas as pd
 
 from bench._big_book import AS_OF, big_book
 from bench._scratch import Used, measured, scratch_workspace, workbench
+from tests.database import running_database
+from workbench.book.attached import attach_book
+from workbench.book.book import Book
 from workbench.book.store import current_generation
 from workbench.core.dates import month_end
 from workbench.core.workspace import Workspace
@@ -29,6 +33,9 @@ def main() -> None:
     parser.add_argument("--growth", type=int, nargs="*", default=[2_000_000, 20_000_000, 60_000_000])
     parser.add_argument(
         "--dates", type=int, default=24, help="month ends beside one, at 2M transactions; 0 leaves it out"
+    )
+    parser.add_argument(
+        "--engines", type=int, default=2_000_000, help="transactions on PostgreSQL and Spark; 0: leave out"
     )
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -66,6 +73,28 @@ def main() -> None:
                 days = ",".join(str(month_end(AS_OF, months=-ago)) for ago in range(options.dates))
                 used = build(workspace, options, output, "--memory", "4GB", dates=days)
                 show(f"{options.dates} dates", transactions, "4GB", used)
+    if options.engines:
+        with scratch_workspace() as workspace:
+            make(workspace, options, options.engines)
+            on_engines(workspace, options)
+
+
+def on_engines(workspace: Workspace, options: argparse.Namespace) -> None:
+    """Show the same panel on DuckDB, PostgreSQL and Spark; end where a value differs."""
+    outputs = {name: workspace.root / f"{name}.parquet" for name in ("duckdb", "postgres", "spark")}
+    show("DuckDB", options.engines, "3GB", build(workspace, options, outputs["duckdb"]))
+    with running_database() as server:
+        stored = Book.open(workspace, "big")
+        server.load(stored, "big")
+        facts = stored.manifest.facts
+        attach_book(
+            workspace, "attached", url=server.url(), schema="big", time_zone=facts.time_zone, first_day=facts.first_day
+        )
+        used = build(workspace, options, outputs["postgres"], "--engine", "postgres", book="attached")
+        show("PostgreSQL (client)", options.engines, "", used)
+    show("Spark", options.engines, "3GB", build(workspace, options, outputs["spark"], "--engine", "spark"))
+    for name in ("postgres", "spark"):
+        compare(outputs["duckdb"], outputs[name])
 
 
 def make(workspace: Workspace, options: argparse.Namespace, transactions: int) -> None:
@@ -74,9 +103,11 @@ def make(workspace: Workspace, options: argparse.Namespace, transactions: int) -
     big_book(workspace, "big", customers=options.customers, transactions=transactions, events=events)
 
 
-def build(workspace: Workspace, options: argparse.Namespace, output: Path, *more: str, dates: str = "") -> Used:
+def build(
+    workspace: Workspace, options: argparse.Namespace, output: Path, *more: str, dates: str = "", book: str = "big"
+) -> Used:
     """Build a panel by the command line."""
-    what = ("indicators", "build", "--book", "big", "--as-of", dates or str(AS_OF), "--output", str(output))
+    what = ("indicators", "build", "--book", book, "--as-of", dates or str(AS_OF), "--output", str(output))
     return measured(workbench("--threads", str(options.threads), *what, *more), workspace)
 
 
@@ -92,7 +123,9 @@ def show(what: str, transactions: int, memory: str, used: Used) -> Used:
 def compare(ours: Path, theirs: Path) -> None:
     """End with the first indicator that differs by more than 1e-9 relative."""
     first = pd.read_parquet(ours).set_index("customer_id").drop(columns="as_of")
-    second = pd.read_parquet(theirs).reindex(index=first.index, columns=first.columns)
+    second = pd.read_parquet(theirs)
+    second = second.set_index("customer_id") if "customer_id" in second else second
+    second = second.reindex(index=first.index, columns=first.columns)
     for name in first:
         same = same_values(first[name], second[name])
         if not same.all():
