@@ -7,7 +7,7 @@ import pytest
 from optbinning import OptimalBinning
 
 from workbench.core.errors import ModelError, SampleError
-from workbench.models.binning import NEUTRAL, Bins, NotBinned, fit_bins, numbers, texts
+from workbench.models.binning import CELLS, NEUTRAL, Bins, NotBinned, fit_bins, numbers, texts, weight_of_evidence
 from workbench.models.evaluation import SMOOTHING
 
 
@@ -293,3 +293,46 @@ def test_a_weight_of_three_is_three_rows(statuses, categorical):
     again = fit_bins(values, bad, name="x", direction=None, categorical=categorical, weights=times * 7.5)
     assert again.woe == pytest.approx(weighted.woe, rel=1e-12)
     assert Bins.from_dict(weighted.to_dict()) == weighted
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_long_column_is_cut_by_cells_as_well_as_by_its_values(weighted):
+    rng = np.random.default_rng(4)
+    value = np.where(rng.random(30_000) < 0.3, 0.0, rng.normal(size=30_000))
+    bad = (rng.random(30_000) < 1 / (1 + np.exp(2 - value))).astype(int)
+    value[:300], value[300:310], value[310:600] = np.nan, np.inf, -9.0
+    column, weights = pd.Series(value), rng.choice([1.0, 3.0], 30_000) if weighted else None
+    told = {"name": "x", "direction": "higher", "min_bin_share": 0.05, "specials": {-9: "no use"}}
+    bins = fit_bins(column, bad, weights=weights, **told)
+    assert len(np.unique(value)) > 3 * CELLS
+    # what is counted is what is assigned
+    counted = [
+        np.bincount(
+            bins.assign(column)[bad == side], weights=None if weights is None else weights[bad == side] / weights.mean()
+        )
+        for side in (0, 1)
+    ]
+    assert np.allclose([bins.goods, bins.bads], counted, rtol=1e-12)
+    # the order of the rows changes nothing
+    turned = rng.permutation(30_000)
+    again = fit_bins(column[turned], bad[turned], weights=None if weights is None else weights[turned], **told)
+    assert (again.splits, again.labels) == (bins.splits, bins.labels)
+    # and no information worth the name is lost against optbinning on every row
+    usual = np.isfinite(value) & (value != -9)
+    peer = OptimalBinning(solver="cp", monotonic_trend="ascending", max_n_bins=6, min_bin_size=0.05)
+    peer.fit(value[usual], bad[usual], sample_weight=None if weights is None else weights[usual])
+    theirs = Bins("x", tuple(peer.splits), (), (1.0,) * (len(peer.splits) + 2), (1.0,) * (len(peer.splits) + 2))
+    plain = pd.Series(value[usual])
+    ours, its = (
+        information(found.assign(plain), bad[usual], weights if weights is None else weights[usual])
+        for found in (bins, theirs)
+    )
+    assert ours > 0.995 * its
+
+
+def information(codes, bad, weights):
+    goods, bads = (
+        np.bincount(codes[bad == side], weights=None if weights is None else weights[bad == side], minlength=9)
+        for side in (0, 1)
+    )
+    return float(np.sum((goods / goods.sum() - bads / bads.sum()) * weight_of_evidence(goods, bads)))

@@ -28,6 +28,10 @@ Specials = Mapping[float | str, str]
 RARE_SHARE = 0.005
 """Categories under this share of rows are put together before groups are sought: alone they are noise. House choice."""
 
+CELLS = 5_000
+"""A column of more distinct values is cut between as many cells of about equal size. House choice: a cell of a million rows
+then holds 200, and no cut that matters lies within."""
+
 NEUTRAL = "neutral: no evidence"
 OWN = "own rows"
 _TRENDS = {"higher": "ascending", "lower": "descending", None: "auto_asc_desc"}
@@ -249,6 +253,12 @@ def _count(value: Any) -> float:
     return value if isinstance(value, int) and not isinstance(value, bool) else float(value)
 
 
+def _sums(bad: npt.NDArray[np.bool_], weight: Floats | None) -> npt.NDArray[Any]:
+    """Return goods and bads (1, 2) of rows: how many, or the sums of their weights."""
+    sides = (~bad, bad)
+    return np.asarray([[side.sum() if weight is None else weight[side].sum() for side in sides]])
+
+
 def _counts(
     codes: Codes, bad: npt.NDArray[np.bool_], size: int, weight: Floats | None
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -331,33 +341,29 @@ def fit_bins(
     finite = known[np.isfinite(known)]
     # With one known value, or infinities alone, there is nothing to cut, yet missing or not may still tell.
     bounded = np.clip(value[seen], finite.min(), finite.max()) if finite.size else np.zeros(known.size)
-    # Seven digits: scikit-learn's tree hands its cuts through float32, and 1.4955 reads better than 1.49550003.
-    varies = bounded.size > 0 and bounded.min() < bounded.max()
-    seen_weight = None if weight is None else weight[seen]
-    found = (
-        _solve(bounded, outcome[seen], "numerical", direction, max_bins, min_bin_share, seen_weight) if varies else []
-    )
-    splits = sorted({float(f"{split:.7g}") for split in found})
-    if varies and not splits:
-        splits = _pure_cuts(bounded, outcome[seen], direction, min_bin_share)
-    while True:
-        missing = len(splits) + 1
-        codes = np.searchsorted(np.asarray(splits, dtype=np.float64), value, side="right")
-        codes[~seen] = missing
-        for i, (code, _) in enumerate(special):
-            codes[value == code] = missing + 1 + i
-        goods, bads = _counts(codes, outcome, missing + 1 + len(special), weight)
-        steps = np.diff(weight_of_evidence(goods, bads)[:missing])
+    there, seen_weight = outcome[seen], None if weight is None else weight[seen]
+    splits: list[float] = []
+    within = _sums(there, seen_weight)
+    if bounded.size and bounded.min() < bounded.max():
+        splits, within = _cut(bounded, there, direction, max_bins, min_bin_share, seen_weight)
+    apart = [np.isnan(value), *(value == code for code, _ in special)]
+    counted = np.vstack([within, *(_sums(outcome[rows], None if weight is None else weight[rows]) for rows in apart)])
+    goods, bads = counted.T.tolist()
+    while splits:
+        steps = np.diff(weight_of_evidence(goods, bads)[: len(splits) + 1])
         sign = {"higher": -1.0, "lower": 1.0, None: np.sign(steps.sum())}[direction]
         wrong = np.flatnonzero(steps * sign <= 0)
-        if not splits or not wrong.size:
+        if not wrong.size:
             break
-        del splits[int(wrong[0])]
+        joined = int(wrong[0])
+        del splits[joined]
+        for side in (goods, bads):
+            side[joined] += side.pop(joined + 1)
     if not splits and known.size == value.size:
         raise NotBinned(
             f"{name}: no cut" + (f" with more risk where {direction}." if direction else " tells bads apart.")
         )
-    return Bins(name, tuple(splits), (), goods, bads, direction, special)
+    return Bins(name, tuple(splits), (), tuple(goods), tuple(bads), direction, special)
 
 
 def _codes_as_numbers(specials: Specials | None, *, name: str) -> tuple[tuple[float, str], ...]:
@@ -417,19 +423,15 @@ def _fit_groups(
     )
     if len(np.unique(stand_in)) < least:
         raise NotBinned(f"{name}: {len(categories):,} categories, each under {RARE_SHARE:.1%} of rows.")
-    asked = stand_in[codes[seen]].astype(str)
-    seen_weight = None if weight is None else weight[seen]
-    solved = (
-        _solve(asked, outcome[seen], "categorical", None, max_bins, min_bin_share, seen_weight)
-        if len(categories) > 1
-        else []
-    )
-    placed = {str(code): place for place, group in enumerate(solved) for code in group}
-    # What the solver left out (it may drop a category without evidence of its own) joins the largest group.
-    home = np.bincount([placed[code] for code in asked if code in placed]).argmax() if placed else 0
+    sides = _counts(stand_in[codes[seen]], outcome[seen], len(categories) + 1, None if weight is None else weight[seen])
+    held = np.stack(sides, axis=1)  # (category, the rare ones together being the last, by good and bad)
+    there = np.flatnonzero(held.sum(axis=1))
+    by_risk = there[np.argsort(held[there, 1] / held[there].sum(axis=1), kind="stable")]
+    cuts = _solve(held[by_risk], "higher", max_bins, min_bin_share)
+    group_of = {int(code): int(np.searchsorted(cuts, place)) for place, code in enumerate(by_risk)}
     members: dict[int, list[str]] = {}
     for category, code in zip(categories, stand_in, strict=True):
-        members.setdefault(placed.get(str(code), int(home)), []).append(category)
+        members.setdefault(group_of[int(code)], []).append(category)
     groups = [tuple(sorted(group)) for group in members.values()]
     if len(groups) < least:
         raise NotBinned(f"{name}: no grouping of its {len(categories):,} categories tells bads apart.")
@@ -452,27 +454,65 @@ def _fit_groups(
     )
 
 
-def _solve(
-    known: npt.NDArray[Any],
-    outcome: npt.NDArray[np.bool_],
-    dtype: Literal["numerical", "categorical"],
-    direction: Direction,
-    max_bins: int,
-    min_bin_share: float,
-    weight: Floats | None = None,
-) -> list[Any]:
-    """Return optbinning's splits, or its groups of categories; none where it finds no solution or one class."""
+def _cut(
+    value: Floats, outcome: npt.NDArray[np.bool_], direction: Direction, max_bins: int, min_bin_share: float,
+    weight: Floats | None,
+) -> tuple[list[float], npt.NDArray[Any]]:  # fmt: skip
+    """Return the splits of a finite column that varies, and the goods and bads (k, 2) between them.
+
+    Goods and bads are counted first, by distinct value or by cell. The tree and the solver then work on the counts, so that
+    their cost does not grow with the rows.
+    """
+    line = np.sort(value)
+    starts = np.flatnonzero(np.r_[True, line[1:] != line[:-1]])
+    if starts.size > CELLS:
+        wanted = np.linspace(0, line.size, CELLS, endpoint=False)
+        starts = np.unique(starts[np.searchsorted(starts, wanted, side="right") - 1])
+    counts = _between(starts, line, value, outcome, weight)
+    places = starts[[place + 1 for place in _solve(counts, direction, max_bins, min_bin_share)]]
+    if not places.size:
+        places = np.searchsorted(line, _pure_cuts(value, outcome, direction, min_bin_share))
+    splits = [_split(line[place - 1], line[place]) for place in places]
+    return splits, _between(np.r_[0, places], line, value, outcome, weight)
+
+
+def _between(
+    starts: npt.NDArray[np.intp], line: Floats, value: Floats, bad: npt.NDArray[np.bool_], weight: Floats | None
+) -> npt.NDArray[Any]:
+    """Return goods and bads (k, 2) of the stretches of the sorted column that begin at `starts`, the first at 0."""
+    if weight is None:
+        before = np.searchsorted(np.sort(value[bad]), line[starts])
+        bads, rows = np.diff(before, append=bad.sum()), np.diff(starts, append=line.size)
+        return np.stack([rows - bads, bads], axis=1)
+    order = np.argsort(value, kind="stable")
+    sides = np.stack([np.where(bad, 0.0, weight), np.where(bad, weight, 0.0)], axis=1)[order]
+    return np.add.reduceat(sides, starts, axis=0)
+
+
+def _split(low: float, high: float) -> float:
+    """Return a value above `low` and up to `high`: the middle, in seven digits where they do.
+
+    >>> _split(1.0, 1.4999), _split(1.0, np.nextafter(1.0, 2.0))
+    (1.24995, 1.0000000000000002)
+    """
+    middle = low / 2 + high / 2
+    return next((cut for digits in (7, 17) if low < (cut := float(f"{middle:.{digits}g}")) <= high), float(high))
+
+
+def _solve(counts: npt.NDArray[Any], direction: Direction, max_bins: int, min_bin_share: float) -> list[int]:
+    """Return after which entries optbinning cuts, ascending; `counts` are goods and bads (k, 2) of ordered values."""
     from optbinning import OptimalBinning
 
-    if outcome.all() or not outcome.any():
+    entry, bad = np.nonzero(counts)
+    if np.unique(bad).size < 2 or np.unique(entry).size < 2:
         return []
     solver = OptimalBinning(
-        dtype=dtype,
         solver="cp",
         monotonic_trend=_TRENDS[direction],
         max_n_bins=max_bins,
         min_bin_size=min_bin_share,
-        min_prebin_size=min_bin_share,
+        min_prebin_size=1e-9,  # it counts entries; the least share of the rows is the tree's
+        min_weight_fraction_leaf=min_bin_share,
     )
-    solver.fit(known, outcome.astype(np.int64), sample_weight=weight)
-    return list(solver.splits) if solver.status == "OPTIMAL" else []
+    solver.fit(entry.astype(np.float64), bad, sample_weight=counts[entry, bad])
+    return [int(split) for split in solver.splits] if solver.status == "OPTIMAL" else []
