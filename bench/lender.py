@@ -79,8 +79,10 @@ def one_seed(seed: int, bands: Sequence[Band], options: argparse.Namespace) -> M
         found = measured(folder, bands, ranked=ranked, plots=options.plots if seed == options.first else None)
         clock.append(time.perf_counter())
     took = [end - start for start, end in pairwise(clock)]
+    values = ", ".join(f"{name} {one.value:.3f}" for name, one in ranked.items())
     print(
-        f"seed {seed}: {took[0]:.0f} s to simulate, {took[1]:.0f} s for the Ginis, {took[2]:.0f} s to measure",
+        f"seed {seed}: {took[0]:.0f} s to simulate, {took[1]:.0f} s for the Ginis, {took[2]:.0f} s to measure"
+        + (f"; {values}" if values else ""),
         flush=True,
     )
     return found
