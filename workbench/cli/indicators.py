@@ -78,7 +78,6 @@ def build(
     opened = Book.open(home, name, engine=engine or "")
     days = [opened.check_as_of(text) for text in (dates.split(",") if dates else [""])]
     wanted = [text.strip() for text in only.split(",")] if only else None
-
     notes: list[str] = []
     with steps() as running:
         panels = _panels(opened, days, wanted, notes, running, stored=wanted is None and output is None)

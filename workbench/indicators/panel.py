@@ -23,7 +23,7 @@ from workbench.indicators.snapshot import Snapshot
 
 ACTIVE = "active"
 ROWS_A_GIGABYTE = 10_000_000
-"""Rows of the largest table that a part may have for each GB of memory. House choice: 60 million bookings in 4 GB, which are two
+"""Rows of the largest table that a part may have for each GB of memory. House choice: 60 million bookings in 4 GB, in two
 parts, took 2.3 GB (bench/indicators.py)."""
 
 
