@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import csv
 
 from workbench.book.book import Book
 from workbench.book.store import table_files
@@ -68,10 +69,13 @@ class Database:
                 rows = pa.concat_tables([pq.read_table(path) for path in table_files(book.folder, name)])
                 columns = ", ".join(f"{field.name} {COLUMN_TYPES[field.type]}" for field in rows.schema)
                 connection.execute(f"CREATE TABLE {schema}.{name} ({columns})")
-                with connection.cursor().copy(f"COPY {schema}.{name} FROM STDIN") as copy:
+                with connection.cursor().copy(f"COPY {schema}.{name} FROM STDIN (FORMAT csv)") as copy:
                     for batch in rows.to_batches(max_chunksize=10_000):
-                        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                            copy.write_row(row)
+                        text = pa.BufferOutputStream()
+                        csv.write_csv(
+                            batch, text, csv.WriteOptions(include_header=False)
+                        )  # null: nothing, not even quotes
+                        copy.write(text.getvalue().to_pybytes())
                 connection.execute(f"ANALYZE {schema}.{name}")
 
 
