@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from workbench.book.attached import attach_book
 from workbench.book.book import Book
 from workbench.core.workspace import Workspace
-from workbench.indicators.checking import check_indicator
+from workbench.indicators.checking import check_indicator, same_values
 from workbench.indicators.panel import build_panel
 
 from ..database import Database
@@ -47,10 +46,7 @@ def same_panel(found: Book, expected: Book, as_of: date) -> None:
     wrong = []
     for name in theirs.frame.columns.drop(["customer_id", "as_of"]):
         column, wanted = ours.frame[name], theirs.frame[name]
-        if pd.api.types.is_numeric_dtype(wanted):
-            same = np.isclose(column, wanted, rtol=1e-9, atol=1e-9, equal_nan=True)
-        else:
-            same = (column == wanted) | (column.isna() & wanted.isna())
+        same = same_values(wanted, column)
         if not same.all():
             wrong.append((name, column[~same].head(3).tolist(), wanted[~same].head(3).tolist()))
     assert not wrong

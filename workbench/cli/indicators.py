@@ -105,8 +105,10 @@ def _panels(
         for indicator, tables in panel.left_out.items():
             notes.append(f"left out: {indicator}: the book has no {', '.join(tables)}")
         for indicator, odd in panel.oddities.items():
-            words = ", ".join(f"{count:,} {word}" for word, count in odd.items())
-            notes.append(f"odd at {day}: {indicator}: {words} its range; kept as they are")
+            words = ", ".join(
+                f"{count:,} {word}{'' if word == 'infinite' else ' its range'}" for word, count in odd.items()
+            )
+            notes.append(f"odd at {day}: {indicator}: {words}; kept as they are")
         yield panel
 
 

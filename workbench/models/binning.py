@@ -253,21 +253,13 @@ def _count(value: Any) -> float:
     return value if isinstance(value, int) and not isinstance(value, bool) else float(value)
 
 
-def _sums(bad: npt.NDArray[np.bool_], weight: Floats | None) -> npt.NDArray[Any]:
-    """Return goods and bads (1, 2) of rows: how many, or the sums of their weights."""
-    sides = (~bad, bad)
-    return np.asarray([[side.sum() if weight is None else weight[side].sum() for side in sides]])
-
-
-def _counts(
-    codes: Codes, bad: npt.NDArray[np.bool_], size: int, weight: Floats | None
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return goods and bads by code: whole numbers of rows, or sums of their weights."""
+def _counts(codes: Codes, bad: npt.NDArray[np.bool_], size: int, weight: Floats | None) -> npt.NDArray[Any]:
+    """Return goods and bads (size, 2) by code: whole numbers of rows, or sums of their weights."""
     sides = [
         np.bincount(codes[side], weights=None if weight is None else weight[side], minlength=size)
         for side in (~bad, bad)
     ]
-    return tuple(sides[0].tolist()), tuple(sides[1].tolist())
+    return np.stack(sides, axis=1)
 
 
 def fit_bins(
@@ -341,14 +333,17 @@ def fit_bins(
     finite = known[np.isfinite(known)]
     # With one known value, or infinities alone, there is nothing to cut, yet missing or not may still tell.
     bounded = np.clip(value[seen], finite.min(), finite.max()) if finite.size else np.zeros(known.size)
-    there, seen_weight = outcome[seen], None if weight is None else weight[seen]
-    splits: list[float] = []
-    within = _sums(there, seen_weight)
+    seen_weight, other_weight = (None, None) if weight is None else (weight[seen], weight[~seen])
     if bounded.size and bounded.min() < bounded.max():
-        splits, within = _cut(bounded, there, direction, max_bins, min_bin_share, seen_weight)
-    apart = [np.isnan(value), *(value == code for code, _ in special)]
-    counted = np.vstack([within, *(_sums(outcome[rows], None if weight is None else weight[rows]) for rows in apart)])
-    goods, bads = counted.T.tolist()
+        splits, within = _cut(bounded, outcome[seen], direction, max_bins, min_bin_share, seen_weight)
+    else:
+        splits, within = [], _counts(np.zeros(known.size, np.intp), outcome[seen], 1, seen_weight)
+    others = value[~seen]
+    codes = np.zeros(others.size, np.intp)
+    for i, (code, _) in enumerate(special, start=1):
+        codes[others == code] = i
+    outside = _counts(codes, outcome[~seen], 1 + len(special), other_weight)
+    goods, bads = np.vstack([within, outside]).T.tolist()
     while splits:
         steps = np.diff(weight_of_evidence(goods, bads)[: len(splits) + 1])
         sign = {"higher": -1.0, "lower": 1.0, None: np.sign(steps.sum())}[direction]
@@ -423,8 +418,8 @@ def _fit_groups(
     )
     if len(np.unique(stand_in)) < least:
         raise NotBinned(f"{name}: {len(categories):,} categories, each under {RARE_SHARE:.1%} of rows.")
-    sides = _counts(stand_in[codes[seen]], outcome[seen], len(categories) + 1, None if weight is None else weight[seen])
-    held = np.stack(sides, axis=1)  # (category, the rare ones together being the last, by good and bad)
+    seen_weight = None if weight is None else weight[seen]
+    held = _counts(stand_in[codes[seen]], outcome[seen], len(categories) + 1, seen_weight)  # the rare ones are the last
     there = np.flatnonzero(held.sum(axis=1))
     by_risk = there[np.argsort(held[there, 1] / held[there].sum(axis=1), kind="stable")]
     cuts = _solve(held[by_risk], "higher", max_bins, min_bin_share)
@@ -440,7 +435,7 @@ def _fit_groups(
     placed_in, size = by_code[codes], len(groups) + 2 + len(specials)
     for i, (code, _) in enumerate(specials):
         placed_in[value == code] = len(groups) + 2 + i
-    goods, bads = _counts(placed_in, outcome, size, weight)
+    goods, bads = _counts(placed_in, outcome, size, weight).T.tolist()
     # Safest first, so that the table reads in one direction.
     order = np.argsort(-weight_of_evidence(goods, bads)[: len(groups)], kind="stable").tolist()
     places = [*order, *range(len(groups), size)]
@@ -469,11 +464,12 @@ def _cut(
         wanted = np.linspace(0, line.size, CELLS, endpoint=False)
         starts = np.unique(starts[np.searchsorted(starts, wanted, side="right") - 1])
     counts = _between(starts, line, value, outcome, weight)
-    places = starts[[place + 1 for place in _solve(counts, direction, max_bins, min_bin_share)]]
-    if not places.size:
-        places = np.searchsorted(line, _pure_cuts(value, outcome, direction, min_bin_share))
-    splits = [_split(line[place - 1], line[place]) for place in places]
-    return splits, _between(np.r_[0, places], line, value, outcome, weight)
+    found = [0, *(place + 1 for place in _solve(counts, direction, max_bins, min_bin_share))]
+    places, within = starts[found], np.add.reduceat(counts, found, axis=0)
+    if len(found) == 1:
+        places = np.r_[0, np.searchsorted(line, _pure_cuts(value, outcome, direction, min_bin_share))]
+        within = _between(places, line, value, outcome, weight)
+    return [_split(line[place - 1], line[place]) for place in places[1:]], within
 
 
 def _between(
