@@ -132,7 +132,10 @@ class Book:
         """Return `rows`, computed once and kept in the engine for as long as the result is used."""
         # Ibis 12 leaves this out on Spark, which then misses the tables in memory
         self.connection._run_pre_execute_hooks(rows)
-        return rows.cache()
+        kept = rows.cache()
+        if self.connection.name == "postgres":  # plans joins by statistics, and takes none of a temporary table by itself
+            self.connection.raw_sql(f'ANALYZE "{kept.op().name}"').close()
+        return kept
 
     def check_as_of(self, as_of: str | date | None) -> date:
         """Return the observation date, by default the last month end.
