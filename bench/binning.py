@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.models.binning import NotBinned, fit_bins, weight_of_evidence
+from workbench.models.binning import NotBinned, fit_bins
+from workbench.models.bins import weight_of_evidence
 
 MAX_BINS, MIN_SHARE = 6, 0.05
 

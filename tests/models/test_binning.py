@@ -7,7 +7,9 @@ import pytest
 from optbinning import OptimalBinning
 
 from workbench.core.errors import ModelError, SampleError
-from workbench.models.binning import CELLS, NEUTRAL, Bins, NotBinned, fit_bins, numbers, texts, weight_of_evidence
+from workbench.models.binning import CELLS, NotBinned, fit_bins
+from workbench.models.bins import NEUTRAL, Bins, weight_of_evidence
+from workbench.models.columns import numbers, texts
 from workbench.models.evaluation import SMOOTHING
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.core.errors import ModelError
-from workbench.models.binning import Bins
+from workbench.models.bins import Bins
 from workbench.models.scorecard import Scaling, Scorecard, scaled
 
 LABEL, REASON = {"en": "Days", "zh": "天数"}, {"en": "Days: {value:.0f} d", "zh": "天数：{value:.0f}天"}

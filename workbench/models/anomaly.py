@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.core.errors import ModelError, SampleError, nearest
-from workbench.models.binning import Floats, numbers
+from workbench.models.columns import Floats, numbers
 
 SCHEMA_VERSION = 1
 MIN_ROWS = 50

@@ -1,29 +1,17 @@
-"""Bins of one variable: optbinning proposes the cuts, we count the evidence, so that what is shown is what is scored.
-
-optbinning 1.0 gives a bin that is all missing, or holds no good or no bad, a weight of evidence of 0; here every bin's
-weight comes from its own counts by one formula (`weight_of_evidence`).
-"""
+"""How a variable is binned: optbinning proposes the cuts, we count the evidence in each bin."""
 
 from __future__ import annotations
 
-import decimal
-import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from workbench.core.errors import ModelError
-from workbench.models.evaluation import SMOOTHING, both_classes, unit_weights
-
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.intp]
-Direction = Literal["higher", "lower"] | None
-Specials = Mapping[float | str, str]
-"""What a code means that is no amount and no plain category, such as -2: "card not used"."""
+from workbench.models.bins import Bins, Codes, Direction, Specials, weight_of_evidence
+from workbench.models.columns import Floats, numbers, text_of, texts
+from workbench.models.evaluation import both_classes, unit_weights
 
 RARE_SHARE = 0.005
 """Categories under this share of rows are put together before groups are sought: alone they are noise. House choice."""
@@ -32,225 +20,11 @@ CELLS = 5_000
 """A column of more distinct values is cut between as many cells of about equal size. House choice: a cell of a million rows
 then holds 200, and no cut that matters lies within."""
 
-NEUTRAL = "neutral: no evidence"
-OWN = "own rows"
 _TRENDS = {"higher": "ascending", "lower": "descending", None: "auto_asc_desc"}
 
 
 class NotBinned(ModelError):  # noqa: N818 - an outcome that the table of fates shows, not only a failure
     """A variable that cannot be binned: constant, all missing, dates, text, or nothing to cut in its direction."""
-
-
-def numbers(values: pd.Series, *, name: str) -> Floats:
-    """Return a column as float64 with NaN for missing, whatever its dtype; text and dates are refused.
-
-    >>> numbers(pd.Series([1, None, True], dtype=object), name="x").tolist()
-    [1.0, nan, 1.0]
-    """
-    dtype = values.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        values = values.astype(object)
-    elif pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
-        raise ModelError(f"{name}: dates where numbers belong ({dtype}). Turn them into days before as_of.")
-    elif pd.api.types.is_timedelta64_dtype(dtype):
-        raise ModelError(f"{name}: durations where numbers belong ({dtype}). Turn them into days.")
-    elif isinstance(dtype, pd.StringDtype) or str(dtype).startswith(("string", "large_string")):
-        values = values.astype(object)
-    if values.dtype == object:
-        known = values[values.notna()]
-        if not len(known):
-            return np.full(len(values), np.nan)
-        strange = known.map(lambda v: not isinstance(v, (int, float, np.number, np.bool_, decimal.Decimal)))
-        if strange.any():
-            example = known[strange].iloc[0]
-            raise ModelError(
-                f"{name}: {int(strange.sum())} of {len(values)} values are not numbers, such as {example!r} "
-                f"({type(example).__name__}). Convert the column, or declare it categorical."
-            )
-        return np.asarray([np.nan if missing else float(v) for v, missing in zip(values, values.isna(), strict=True)])
-    try:
-        return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{name}: a column of {dtype} where numbers belong ({error}).") from error
-
-
-def _text_of(value: Any) -> str:
-    """Return a category's name; 1, 1.0 and True-like numpy scalars keep one name whatever the column's dtype."""
-    if isinstance(value, (bool, np.bool_)):
-        return str(bool(value))
-    if isinstance(value, (float, np.floating, decimal.Decimal)) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def texts(values: pd.Series) -> npt.NDArray[np.object_]:
-    """Return a column as category names, None for missing."""
-    codes, found = pd.factorize(values, use_na_sentinel=True)
-    names = np.asarray([*(_text_of(value) for value in found), None], dtype=object)
-    return names[codes]
-
-
-def weight_of_evidence(goods: npt.ArrayLike, bads: npt.ArrayLike) -> Floats:
-    """Return ln(share of goods / share of bads) of each bin; positive is safer.
-
-    Siddiqi, "Credit Risk Scorecards" (2006), chapter 6. `SMOOTHING` cases of the rarer class are added to both shares:
-    a bin without rows is 0, a pure bin is finite and has the sign of its evidence.
-
-    >>> weight_of_evidence([90, 10, 0], [10, 10, 0]).round(3).tolist()
-    [0.566, -1.435, 0.0]
-    """
-    good, bad = np.asarray(goods, dtype=np.float64), np.asarray(bads, dtype=np.float64)
-    pad = SMOOTHING / min(good.sum(), bad.sum())
-    return np.asarray(np.log((good / good.sum() + pad) / (bad / bad.sum() + pad)), dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class Bins:
-    """The bins of one variable and the evidence in each, as plain data.
-
-    Codes run over the value bins, then missing, then (categorical only) unseen, then one bin for each special code. A
-    numeric value v is in bin i where splits[i-1] <= v < splits[i]; infinities fall in the end bins.
-
-    Attributes
-    ----------
-    name : str
-    splits : tuple of float
-        Ascending inner edges of a numeric variable.
-    groups : tuple of tuples of str
-        Categories of each bin of a categorical variable; empty for a numeric one.
-    goods, bads : tuples of int, or of float where rows have sampling weights
-        Development counts by code.
-    direction : 'higher', 'lower' or None
-        Riskier when.
-    specials : tuple of (code, meaning)
-        Values that are statuses: each has a bin of its own and takes no part in cuts, order and groups.
-    """
-
-    name: str
-    splits: tuple[float, ...]
-    groups: tuple[tuple[str, ...], ...]
-    goods: tuple[float, ...]
-    bads: tuple[float, ...]
-    direction: Direction = None
-    specials: tuple[tuple[float | str, str], ...] = ()
-
-    @property
-    def categorical(self) -> bool:
-        """Whether values are categories."""
-        return bool(self.groups)
-
-    @property
-    def missing_code(self) -> int:
-        """The code of a missing value; unseen categories have the next."""
-        return len(self.groups) if self.categorical else len(self.splits) + 1
-
-    @property
-    def special_code(self) -> int:
-        """The code of the first special; the others follow."""
-        return self.missing_code + (2 if self.categorical else 1)
-
-    @property
-    def woe(self) -> Floats:
-        """Weight of evidence by code."""
-        return weight_of_evidence(self.goods, self.bads)
-
-    @property
-    def iv(self) -> float:
-        """Information value: sum over bins of (share of goods - share of bads) x WOE, at least 0."""
-        good, bad = np.asarray(self.goods, np.float64), np.asarray(self.bads, np.float64)
-        return float(np.sum((good / good.sum() - bad / bad.sum()) * self.woe))
-
-    @property
-    def labels(self) -> list[str]:
-        """What each code holds, in words."""
-        special = [f"{_text_of(code)}: {meaning}" for code, meaning in self.specials]
-        if self.categorical:
-            return [*(_group_label(group) for group in self.groups), "missing", "unseen", *special]
-        if not self.splits:
-            return ["any other value" if special else "any value", "missing", *special]
-        inner = [f"{low:.7g} to < {high:.7g}" for low, high in itertools.pairwise(self.splits)]
-        return [f"< {self.splits[0]:.7g}", *inner, f">= {self.splits[-1]:.7g}", "missing", *special]
-
-    def assign(self, values: pd.Series) -> Codes:
-        """Return the code of each value.
-
-        Raises
-        ------
-        ModelError
-            Text or dates where numbers belong.
-        """
-        if self.categorical:
-            codes, found = pd.factorize(values, use_na_sentinel=True)
-            code_of = {category: code for code, group in enumerate(self.groups) for category in group}
-            code_of |= {str(special): self.special_code + i for i, (special, _) in enumerate(self.specials)}
-            known = [code_of.get(_text_of(value), self.missing_code + 1) for value in found]
-            return np.asarray([*known, self.missing_code], dtype=np.intp)[codes]
-        value = numbers(values, name=self.name)
-        codes = np.searchsorted(np.asarray(self.splits, dtype=np.float64), value, side="right")
-        codes[np.isnan(value)] = self.missing_code
-        for i, (special, _) in enumerate(self.specials):
-            codes[value == special] = self.special_code + i
-        return codes
-
-    def table(self) -> pd.DataFrame:
-        """Return one row a bin: label, count, goods, bads, bad_rate (NaN where empty), woe, iv, evidence."""
-        goods, bads = np.asarray(self.goods), np.asarray(self.bads)
-        count, woe = goods + bads, self.woe
-        rate = np.divide(bads, count, out=np.full(len(count), np.nan), where=count > 0)
-        return pd.DataFrame(
-            {
-                "label": self.labels,
-                "count": count,
-                "goods": goods,
-                "bads": bads,
-                "bad_rate": rate,
-                "woe": woe,
-                "iv": (goods / goods.sum() - bads / bads.sum()) * woe,
-                "evidence": np.where(count > 0, OWN, NEUTRAL),
-            }
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON or YAML."""
-        return {key: _as_lists(value) for key, value in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Bins:
-        """Return bins from `to_dict`; raise `ModelError` where counts and bins do not fit together."""
-        try:
-            bins = cls(
-                name=str(data["name"]),
-                splits=tuple(float(split) for split in data["splits"]),
-                groups=tuple(tuple(str(category) for category in group) for group in data["groups"]),
-                goods=tuple(_count(count) for count in data["goods"]),
-                bads=tuple(_count(count) for count in data["bads"]),
-                direction=data.get("direction"),
-                specials=tuple(
-                    (str(code) if data["groups"] else float(code), str(meaning))
-                    for code, meaning in data.get("specials", ())
-                ),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"bins: {error!r} in {dict(data)!r:.200}. Read them from Bins.to_dict.") from error
-        codes = bins.special_code + len(bins.specials)
-        if not len(bins.goods) == len(bins.bads) == codes:
-            raise ModelError(f"bins of {bins.name}: {len(bins.goods)} and {len(bins.bads)} counts for {codes} codes.")
-        if any(not low < high for low, high in itertools.pairwise(bins.splits)):
-            raise ModelError(f"bins of {bins.name}: splits {list(bins.splits)} do not ascend.")
-        return bins
-
-
-def _as_lists(value: Any) -> Any:
-    return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _group_label(group: Sequence[str], *, shown: int = 6) -> str:
-    return ", ".join(group[:shown]) + (f", ... ({len(group) - shown:,} more)" if len(group) > shown else "")
-
-
-def _count(value: Any) -> float:
-    """Return a count as it was stored: whole, or the sum of weights."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else float(value)
 
 
 def _counts(codes: Codes, bad: npt.NDArray[np.bool_], size: int, weight: Floats | None) -> npt.NDArray[Any]:
@@ -371,7 +145,7 @@ def _codes_as_numbers(specials: Specials | None, *, name: str) -> tuple[tuple[fl
 
 
 def _codes_as_text(specials: Specials | None) -> tuple[tuple[str, str], ...]:
-    return tuple((_text_of(code), meaning) for code, meaning in (specials or {}).items())
+    return tuple((text_of(code), meaning) for code, meaning in (specials or {}).items())
 
 
 def _pure_cuts(value: Floats, bad: npt.NDArray[np.bool_], direction: Direction, min_bin_share: float) -> list[float]:

@@ -13,7 +13,7 @@ from workbench.core.dates import last_month_end, month_end, step_back
 from workbench.core.errors import ParameterError, SampleError, unknown
 from workbench.indicators.registry import select
 from workbench.indicators.stored import load_panel
-from workbench.models.binning import texts
+from workbench.models.columns import texts
 from workbench.models.evaluation import brier, gini, interval, ks, psi
 from workbench.models.fitting import Candidate
 from workbench.models.sample import Sample, hash_share, latest_observation

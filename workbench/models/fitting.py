@@ -11,18 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.core.errors import ModelError, ParameterError, SampleError, nearest, unknown
-from workbench.models.binning import (
-    RARE_SHARE,
-    Bins,
-    Direction,
-    Floats,
-    NotBinned,
-    Specials,
-    fit_bins,
-    numbers,
-    texts,
-    weight_of_evidence,
-)
+from workbench.models.binning import RARE_SHARE, NotBinned, fit_bins
+from workbench.models.bins import Bins, Direction, Specials, weight_of_evidence
+from workbench.models.columns import Floats, numbers, texts
 from workbench.models.evaluation import both_classes, gini, unit_weights
 from workbench.models.grades import Bands, check_bands
 from workbench.models.reasons import Texts, check_templates

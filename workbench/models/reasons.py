@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.core.errors import ParameterError
-from workbench.models.binning import numbers, texts
+from workbench.models.columns import numbers, texts
 
 Texts = Mapping[str, str]
 

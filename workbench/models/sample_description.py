@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from workbench.core.errors import ParameterError, unknown
 from workbench.core.workspace import Workspace, check_name
 from workbench.core.yaml_files import load_params
-from workbench.models.binning import Direction
+from workbench.models.bins import Direction
 from workbench.models.fitting import ROLES
 from workbench.models.table_file import TableLayout
 

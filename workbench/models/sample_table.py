@@ -13,7 +13,7 @@ import pandas as pd
 from workbench.core.dates import month_end
 from workbench.core.errors import SampleError
 from workbench.core.workspace import Workspace
-from workbench.models.binning import texts
+from workbench.models.columns import texts
 from workbench.models.evaluation import unit_weights
 from workbench.models.fitting import Candidate
 from workbench.models.sample_description import (

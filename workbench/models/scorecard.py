@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.core.errors import ModelError, nearest, unknown
-from workbench.models.binning import Bins, Floats
+from workbench.models.bins import Bins
+from workbench.models.columns import Floats
 from workbench.models.grades import Bands, check_bands, grade
 from workbench.models.reasons import Texts, reason_texts
 

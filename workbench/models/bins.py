@@ -1,0 +1,191 @@
+"""The bins of one variable and their evidence, as plain data: what is shown is what is scored.
+
+optbinning 1.0 gives a bin that is all missing, or holds no good or no bad, a weight of evidence of 0; here every bin's
+weight comes from its own counts by one formula (`weight_of_evidence`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workbench.core.errors import ModelError
+from workbench.models.columns import Floats, numbers, text_of
+from workbench.models.evaluation import SMOOTHING
+
+Codes = npt.NDArray[np.intp]
+Direction = Literal["higher", "lower"] | None
+Specials = Mapping[float | str, str]
+"""What a code means that is no amount and no plain category, such as -2: "card not used"."""
+
+NEUTRAL = "neutral: no evidence"
+OWN = "own rows"
+
+
+def weight_of_evidence(goods: npt.ArrayLike, bads: npt.ArrayLike) -> Floats:
+    """Return ln(share of goods / share of bads) of each bin; positive is safer.
+
+    Siddiqi, "Credit Risk Scorecards" (2006), chapter 6. `SMOOTHING` cases of the rarer class are added to both shares:
+    a bin without rows is 0, a pure bin is finite and has the sign of its evidence.
+
+    >>> weight_of_evidence([90, 10, 0], [10, 10, 0]).round(3).tolist()
+    [0.566, -1.435, 0.0]
+    """
+    good, bad = np.asarray(goods, dtype=np.float64), np.asarray(bads, dtype=np.float64)
+    pad = SMOOTHING / min(good.sum(), bad.sum())
+    return np.asarray(np.log((good / good.sum() + pad) / (bad / bad.sum() + pad)), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Bins:
+    """The bins of one variable and the evidence in each, as plain data.
+
+    Codes run over the value bins, then missing, then (categorical only) unseen, then one bin for each special code. A
+    numeric value v is in bin i where splits[i-1] <= v < splits[i]; infinities fall in the end bins.
+
+    Attributes
+    ----------
+    name : str
+    splits : tuple of float
+        Ascending inner edges of a numeric variable.
+    groups : tuple of tuples of str
+        Categories of each bin of a categorical variable; empty for a numeric one.
+    goods, bads : tuples of int, or of float where rows have sampling weights
+        Development counts by code.
+    direction : 'higher', 'lower' or None
+        Riskier when.
+    specials : tuple of (code, meaning)
+        Values that are statuses: each has a bin of its own and takes no part in cuts, order and groups.
+    """
+
+    name: str
+    splits: tuple[float, ...]
+    groups: tuple[tuple[str, ...], ...]
+    goods: tuple[float, ...]
+    bads: tuple[float, ...]
+    direction: Direction = None
+    specials: tuple[tuple[float | str, str], ...] = ()
+
+    @property
+    def categorical(self) -> bool:
+        """Whether values are categories."""
+        return bool(self.groups)
+
+    @property
+    def missing_code(self) -> int:
+        """The code of a missing value; unseen categories have the next."""
+        return len(self.groups) if self.categorical else len(self.splits) + 1
+
+    @property
+    def special_code(self) -> int:
+        """The code of the first special; the others follow."""
+        return self.missing_code + (2 if self.categorical else 1)
+
+    @property
+    def woe(self) -> Floats:
+        """Weight of evidence by code."""
+        return weight_of_evidence(self.goods, self.bads)
+
+    @property
+    def iv(self) -> float:
+        """Information value: sum over bins of (share of goods - share of bads) x WOE, at least 0."""
+        good, bad = np.asarray(self.goods, np.float64), np.asarray(self.bads, np.float64)
+        return float(np.sum((good / good.sum() - bad / bad.sum()) * self.woe))
+
+    @property
+    def labels(self) -> list[str]:
+        """What each code holds, in words."""
+        special = [f"{text_of(code)}: {meaning}" for code, meaning in self.specials]
+        if self.categorical:
+            return [*(_group_label(group) for group in self.groups), "missing", "unseen", *special]
+        if not self.splits:
+            return ["any other value" if special else "any value", "missing", *special]
+        inner = [f"{low:.7g} to < {high:.7g}" for low, high in itertools.pairwise(self.splits)]
+        return [f"< {self.splits[0]:.7g}", *inner, f">= {self.splits[-1]:.7g}", "missing", *special]
+
+    def assign(self, values: pd.Series) -> Codes:
+        """Return the code of each value.
+
+        Raises
+        ------
+        ModelError
+            Text or dates where numbers belong.
+        """
+        if self.categorical:
+            codes, found = pd.factorize(values, use_na_sentinel=True)
+            code_of = {category: code for code, group in enumerate(self.groups) for category in group}
+            code_of |= {str(special): self.special_code + i for i, (special, _) in enumerate(self.specials)}
+            known = [code_of.get(text_of(value), self.missing_code + 1) for value in found]
+            return np.asarray([*known, self.missing_code], dtype=np.intp)[codes]
+        value = numbers(values, name=self.name)
+        codes = np.searchsorted(np.asarray(self.splits, dtype=np.float64), value, side="right")
+        codes[np.isnan(value)] = self.missing_code
+        for i, (special, _) in enumerate(self.specials):
+            codes[value == special] = self.special_code + i
+        return codes
+
+    def table(self) -> pd.DataFrame:
+        """Return one row a bin: label, count, goods, bads, bad_rate (NaN where empty), woe, iv, evidence."""
+        goods, bads = np.asarray(self.goods), np.asarray(self.bads)
+        count, woe = goods + bads, self.woe
+        rate = np.divide(bads, count, out=np.full(len(count), np.nan), where=count > 0)
+        return pd.DataFrame(
+            {
+                "label": self.labels,
+                "count": count,
+                "goods": goods,
+                "bads": bads,
+                "bad_rate": rate,
+                "woe": woe,
+                "iv": (goods / goods.sum() - bads / bads.sum()) * woe,
+                "evidence": np.where(count > 0, OWN, NEUTRAL),
+            }
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON or YAML."""
+        return {key: _as_lists(value) for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Bins:
+        """Return bins from `to_dict`; raise `ModelError` where counts and bins do not fit together."""
+        try:
+            bins = cls(
+                name=str(data["name"]),
+                splits=tuple(float(split) for split in data["splits"]),
+                groups=tuple(tuple(str(category) for category in group) for group in data["groups"]),
+                goods=tuple(_count(count) for count in data["goods"]),
+                bads=tuple(_count(count) for count in data["bads"]),
+                direction=data.get("direction"),
+                specials=tuple(
+                    (str(code) if data["groups"] else float(code), str(meaning))
+                    for code, meaning in data.get("specials", ())
+                ),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"bins: {error!r} in {dict(data)!r:.200}. Read them from Bins.to_dict.") from error
+        codes = bins.special_code + len(bins.specials)
+        if not len(bins.goods) == len(bins.bads) == codes:
+            raise ModelError(f"bins of {bins.name}: {len(bins.goods)} and {len(bins.bads)} counts for {codes} codes.")
+        if any(not low < high for low, high in itertools.pairwise(bins.splits)):
+            raise ModelError(f"bins of {bins.name}: splits {list(bins.splits)} do not ascend.")
+        return bins
+
+
+def _as_lists(value: Any) -> Any:
+    return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _group_label(group: Sequence[str], *, shown: int = 6) -> str:
+    return ", ".join(group[:shown]) + (f", ... ({len(group) - shown:,} more)" if len(group) > shown else "")
+
+
+def _count(value: Any) -> float:
+    """Return a count as it was stored: whole, or the sum of weights."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else float(value)

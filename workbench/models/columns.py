@@ -1,0 +1,63 @@
+"""A column as numbers or as names of categories, whatever its dtype."""
+
+from __future__ import annotations
+
+import decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workbench.core.errors import ModelError
+
+Floats = npt.NDArray[np.float64]
+
+
+def numbers(values: pd.Series, *, name: str) -> Floats:
+    """Return a column as float64 with NaN for missing, whatever its dtype; text and dates are refused.
+
+    >>> numbers(pd.Series([1, None, True], dtype=object), name="x").tolist()
+    [1.0, nan, 1.0]
+    """
+    dtype = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        values = values.astype(object)
+    elif pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
+        raise ModelError(f"{name}: dates where numbers belong ({dtype}). Turn them into days before as_of.")
+    elif pd.api.types.is_timedelta64_dtype(dtype):
+        raise ModelError(f"{name}: durations where numbers belong ({dtype}). Turn them into days.")
+    elif isinstance(dtype, pd.StringDtype) or str(dtype).startswith(("string", "large_string")):
+        values = values.astype(object)
+    if values.dtype == object:
+        known = values[values.notna()]
+        if not len(known):
+            return np.full(len(values), np.nan)
+        strange = known.map(lambda v: not isinstance(v, (int, float, np.number, np.bool_, decimal.Decimal)))
+        if strange.any():
+            example = known[strange].iloc[0]
+            raise ModelError(
+                f"{name}: {int(strange.sum())} of {len(values)} values are not numbers, such as {example!r} "
+                f"({type(example).__name__}). Convert the column, or declare it categorical."
+            )
+        return np.asarray([np.nan if missing else float(v) for v, missing in zip(values, values.isna(), strict=True)])
+    try:
+        return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{name}: a column of {dtype} where numbers belong ({error}).") from error
+
+
+def text_of(value: Any) -> str:
+    """Return a category's name; 1, 1.0 and True-like numpy scalars keep one name whatever the column's dtype."""
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    if isinstance(value, (float, np.floating, decimal.Decimal)) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def texts(values: pd.Series) -> npt.NDArray[np.object_]:
+    """Return a column as category names, None for missing."""
+    codes, found = pd.factorize(values, use_na_sentinel=True)
+    names = np.asarray([*(text_of(value) for value in found), None], dtype=object)
+    return names[codes]
