@@ -17,8 +17,9 @@ from workbench.book.simulation import true_pd
 from workbench.core.yaml_files import read_yaml
 from workbench.indicators.stored import load_panel
 from workbench.models.development import candidates, modelling_set, observation_dates
-from workbench.models.evaluation import gini, interval
+from workbench.models.evaluation import gini
 from workbench.models.fitting import FitOptions, fit_scorecard
+from workbench.models.intervals import interval
 from workbench.models.sample import sample
 
 MONTHS = 36

@@ -32,7 +32,7 @@ from workbench.book.loading.load import import_book
 from workbench.book.loading.record import LoadRecord, SourceLoad, TableLoad, list_loads
 from workbench.book.store import Lowered, TableFacts
 from workbench.core.workspace import Workspace
-from workbench.models.evaluation import psi_table
+from workbench.models.stability import psi_table
 
 from ..database import Database
 

@@ -25,6 +25,7 @@ from workbench.models.development import (
     new_customers_out_of_time,
     observation_dates,
     single_ginis,
+    stability_table,
     validate,
 )
 from workbench.models.fitting import FittedScorecard
@@ -211,7 +212,11 @@ def test_gate_metrics_are_those_that_the_gates_name(
 ) -> None:
     validation = validate(fitted.scorecard, rows, seed=1, repeats=50)
     slopes = pd.DataFrame({"variable": ["(intercept)", "a", "b", "c"], "coefficient": [1.0, -0.5, 0.0, 0.3]})
-    metrics = gate_metrics(fitted.scorecard, rows, validation, slopes)
+    stability = stability_table(fitted.scorecard, rows, "out of time", seed=1, repeats=10)
+    losses = pd.DataFrame({"active": [100, 50], "already_bad": [0, 10], "incomplete": [3, 2]})
+    metrics = gate_metrics(fitted.scorecard, rows, validation, slopes, stability=stability, losses=losses)
+    assert metrics["max_incomplete_share"] == 2 / 40
+    assert metrics["max_csi"] == stability.loc[stability["of"] != "score", "psi"].max()
     gates = yaml.safe_load((workspace.params / "gates.yaml").read_text())["scorecard"]
     assert set(gates) <= set(metrics)
     assert metrics["wrong_signs"] == 2  # nought and a positive one; the intercept has no sign to keep

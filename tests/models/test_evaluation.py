@@ -5,18 +5,9 @@ import pytest
 from scipy.stats import beta
 
 from workbench.core.errors import SampleError
-from workbench.models.evaluation import (
-    SMOOTHING,
-    brier,
-    calibration_table,
-    delong_interval,
-    gains_table,
-    gini,
-    interval,
-    ks,
-    psi,
-    psi_table,
-)
+from workbench.models.evaluation import SMOOTHING, brier, calibration_table, gains_table, gini, ks
+from workbench.models.intervals import delong_interval, interval
+from workbench.models.stability import psi, psi_table
 
 
 def pairwise_auc(bad, score):

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from workbench.core.errors import ModelError, ParameterError, SampleError
+from workbench.models.calibration import calibrate, central_tendency
 from workbench.models.evaluation import gini
-from workbench.models.fitting import Candidate, calibrate, fit_scorecard
+from workbench.models.fitting import Candidate, fit_scorecard
 
 
 @pytest.fixture
@@ -233,3 +234,20 @@ def test_weights_fit_the_population_and_not_the_sample(fit_options):
     a, b = calibrate(weighted.scorecard.score(sampled, reasons=False)["score"], bad[kept], weights=weight)
     calibrated = weighted.scorecard.calibrated(a, b).score(sampled, reasons=False)["pd"]
     assert np.average(calibrated, weights=weight) == pytest.approx(np.average(bad[kept], weights=weight), rel=1e-6)
+
+
+def test_calibration_to_a_rate_moves_the_level_and_keeps_the_slope():
+    rng = np.random.default_rng(2)
+    score = rng.normal(500, 40, 5000)
+    bad = rng.random(5000) < 1 / (1 + np.exp(12 - 0.02 * score))
+    bad = ~bad
+    a, b = calibrate(score, bad.astype(int))
+    for rate in (0.01, 0.2):
+        moved, slope = calibrate(score, bad.astype(int), target_rate=rate)
+        assert slope == b
+        assert np.mean(1 / (1 + np.exp(-(moved + slope * score)))) == pytest.approx(rate, rel=1e-9)
+    assert np.mean(1 / (1 + np.exp(-(a + b * score)))) == pytest.approx(bad.mean(), rel=1e-6)
+    with pytest.raises(ParameterError, match="above 0 and below 1"):
+        calibrate(score, bad.astype(int), target_rate=3.0)
+    with pytest.raises(ParameterError, match="long_run"):
+        central_tendency(pd.DataFrame({"bad_rate": [0.1]}), "longrun")

@@ -14,6 +14,8 @@ GOOD = {
     "calibration_ratio_out_of_time": 1.1,
     "bads_out_of_time": 200,
     "psi_score": 0.05,
+    "max_csi": 0.05,
+    "max_incomplete_share": 0.01,
     "wrong_signs": 0,
 }
 
@@ -36,6 +38,8 @@ def test_a_good_model_passes_the_shipped_gates():
         ("calibration_ratio_out_of_time", 0.5, 0.49),
         ("bads_out_of_time", 30, 29),
         ("psi_score", 0.25, 0.26),
+        ("max_csi", 0.25, 0.251),
+        ("max_incomplete_share", 0.05, 0.051),
         ("wrong_signs", 0, 1),
         ("gini_drop", -0.5, float("nan")),
     ],

@@ -19,9 +19,17 @@ from workbench.core.errors import InputError, ParameterError, SampleError
 from workbench.core.workspace import Workspace
 from workbench.core.yaml_files import check_mapping
 from workbench.models.binning import fit_bins
-from workbench.models.development import gate_metrics, own_ginis, split_table, validate, validation_part
+from workbench.models.calibration import calibrate
+from workbench.models.development import (
+    gate_metrics,
+    own_ginis,
+    split_table,
+    stability_table,
+    validate,
+    validation_part,
+)
 from workbench.models.evaluation import gini
-from workbench.models.fitting import FitOptions, FittedScorecard, calibrate, fit_scorecard
+from workbench.models.fitting import FitOptions, FittedScorecard, fit_scorecard
 from workbench.models.sample_description import SampleDescription, described_samples
 from workbench.models.sample_table import TableSample, load_sample, sample_from_table
 from workbench.models.table_file import TableLayout, read_table
@@ -254,7 +262,8 @@ def test_metrics_are_weighted_and_the_undated_gates_are_measured(workspace: Work
     assert line["gini"] != gini(test["bad"], score)
     assert line["bad_rate"] == pytest.approx(np.average(test["bad"], weights=test["sample_weight"]))
     assert line["rows"] == len(test)
-    metrics = gate_metrics(card, rows, validation, found.coefficients)
+    stability = stability_table(card, rows, "test", seed=1, repeats=10)
+    metrics = gate_metrics(card, rows, validation, found.coefficients, stability=stability, losses=sampled.losses)
     gates = yaml.safe_load((workspace.params / "gates.yaml").read_text())["scorecard_undated"]
     assert set(gates) - set(metrics) == {"gini_out_of_time"}  # never measured: a promotion needs a reason
     name = card.variables[0].name

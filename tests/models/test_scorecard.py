@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -149,3 +150,33 @@ def test_json_of_another_kind_version_or_shape(fitted):
         Scorecard.from_json(json.dumps(data))
     with pytest.raises(ModelError, match="b must be below 0"):
         fitted.scorecard.calibrated(1.0, 0.2)
+
+
+def test_whole_points_add_up_to_whole_scores_and_survive_storage(fitted, sample):
+    card = fitted.scorecard.rounded()
+    frame, _bad = sample
+    scores = card.score(frame, reasons=False)["score"]
+    assert (scores == scores.round()).all()
+    exact = fitted.scorecard.score(frame, reasons=False)["score"]
+    assert (scores - exact).abs().max() <= 0.5 * (len(card.variables) + 1)
+    table = card.points_table()
+    assert (table["points"] == table["points"].round()).all()
+    assert Scorecard.from_json(card.to_json()) == card
+
+
+def test_reasons_against_the_best_bin_name_whatever_lost_points(fitted, sample):
+    frame, _bad = sample
+    best = replace(fitted.scorecard, reference="best")
+    told = best.score(frame.head(200))["reason_codes"]
+    average = fitted.scorecard.score(frame.head(200))["reason_codes"]
+    assert all(len(ours) >= len(theirs) for ours, theirs in zip(told, average, strict=True))
+    row = frame.iloc[[0]]
+    lost = {
+        variable.name: max(
+            p for p, g, b in zip(variable.points, variable.bins.goods, variable.bins.bads, strict=True) if g + b
+        )
+        - variable.points[variable.bins.assign(row[variable.name])[0]]
+        for variable in best.variables
+    }
+    expected = [name for name in sorted(lost, key=lambda name: -lost[name]) if lost[name] > 1e-9][:4]
+    assert best.score(row)["reason_codes"].iloc[0] == expected

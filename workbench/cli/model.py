@@ -12,14 +12,15 @@ import pandas as pd
 from workbench.cli.console import print_json, print_table
 from workbench.core.errors import InputError, ModelError
 from workbench.core.files import whole_file
+from workbench.core.workspace import check_name
 from workbench.core.yaml_files import read_yaml
 from workbench.models.tracking import list_models, model_card, promote
-from workbench.runs.pipeline import gates_path
+from workbench.runs.pipeline import gates_path, rescore_champion
 
 
 @click.group()
 def model() -> None:
-    """List, show and promote registered models."""
+    """List, show and promote registered models, and take out their bins."""
 
 
 @model.command(name="list")
@@ -79,12 +80,33 @@ def promote_(workspace: Any, ref: str, override: str | None, author: str | None,
         tracking_uri=opened.mlflow_uri,
         promoted_at=datetime.now(UTC),
     )
+    days = rescore_champion(opened, ref.partition("@")[0])
     if as_json:
         print_json([result._asdict() for result in results])
         return
     for result in results:
         click.echo(str(result))
-    click.echo(f"{ref}: champion")
+    click.echo(f"{ref}: champion" + (f"; history scored again at {len(days)} dates" if days else ""))
+
+
+@model.command(name="bins")
+@click.argument("ref")
+@click.option("--save", "name", required=True, metavar="NAME", help="The new file: params/bins/NAME.yaml.")
+@click.pass_obj
+def bins_(workspace: Any, ref: str, name: str) -> None:
+    """Write a scorecard's bins as a file to edit and fit with. REF: NAME (its champion, else candidate), or NAME@version.
+
+    Example: workbench model bins demo_scorecard --save demo
+    """
+    from workbench.models.bin_files import bins_text, save_bins
+    from workbench.models.scoring import load_scorecard
+
+    opened = workspace()
+    check_name("bins", name)
+    scorecard, version, _standing = load_scorecard(opened, ref)
+    path = opened.params / "bins" / f"{name}.yaml"
+    save_bins(path, bins_text([variable.bins for variable in scorecard.variables], name=str(version)))
+    click.echo(f"{path}: the bins of {len(scorecard.variables)} variables of {version}")
 
 
 @click.command()

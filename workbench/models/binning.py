@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from workbench.core.errors import ModelError
+from workbench.models.bin_files import BinRule
 from workbench.models.bins import Bins, Codes, Direction, Specials, weight_of_evidence
 from workbench.models.columns import Floats, numbers, text_of, texts
 from workbench.models.evaluation import both_classes, unit_weights
@@ -20,7 +22,15 @@ CELLS = 5_000
 """A column of more distinct values is cut between as many cells of about equal size. House choice: a cell of a million rows
 then holds 200, and no cut that matters lies within."""
 
-_TRENDS = {"higher": "ascending", "lower": "descending", None: "auto_asc_desc"}
+_TRENDS = {"higher": "ascending", "lower": "descending", None: "auto"}
+
+
+class Limits(NamedTuple):
+    """What the bins of a variable may be: see `fit_bins`."""
+
+    max_bins: int
+    min_bin_share: float
+    min_bin_bads: int
 
 
 class NotBinned(ModelError):  # noqa: N818 - an outcome that the table of fates shows, not only a failure
@@ -44,14 +54,15 @@ def fit_bins(
     direction: Direction,
     max_bins: int = 6,
     min_bin_share: float = 0.04,
+    min_bin_bads: int = 5,
     categorical: bool = False,
     specials: Specials | None = None,
     weights: npt.ArrayLike | None = None,
 ) -> Bins:
     """Find the bins of one variable and count the evidence in each.
 
-    Cuts come from optbinning's constraint solver (Navas-Palencia, 2020, arXiv:2001.08025), monotone in the bad rate;
-    adjacent bins whose smoothed weights break that order are joined.
+    Cuts come from optbinning's constraint solver (Navas-Palencia, 2020, arXiv:2001.08025). In a declared direction the bad
+    rate is monotone, and adjacent bins whose smoothed weights break that order are joined.
 
     Parameters
     ----------
@@ -60,11 +71,14 @@ def fit_bins(
     bad : array of 0/1, length n
     name : str
     direction : 'higher', 'lower' or None
-        Riskier when; None takes the better of both orders. No meaning for categories.
+        Riskier when; None lets the bad rate turn once, as it does over age. No meaning for categories.
     max_bins : int
         Value bins; missing, unseen and special ones apart.
     min_bin_share : float
         Smallest share of known rows in a bin.
+    min_bin_bads : int
+        Fewest bads, and goods, in a bin (sums of weights where there are weights); 5 is a house choice: the weight of such a
+        bin has a standard error near .45. A variable that has no cut but one that leaves goods or bads alone is cut there.
     categorical : bool
         Group categories by bad rate instead of cutting a range.
     specials : mapping of code to meaning, optional
@@ -91,8 +105,9 @@ def fit_bins(
     if len(values) != outcome.size:
         raise ModelError(f"{name}: {len(values)} values for {outcome.size} outcomes.")
     weight = None if weights is None else unit_weights(weights, outcome.size)
+    limits = Limits(max_bins, min_bin_share, min_bin_bads)
     if categorical:
-        return _fit_groups(texts(values), outcome, name, max_bins, min_bin_share, _codes_as_text(specials), weight)
+        return _fit_groups(texts(values), outcome, name, limits, _codes_as_text(specials), weight)
     try:
         value = numbers(values, name=name)
         special = _codes_as_numbers(specials, name=name)
@@ -109,7 +124,7 @@ def fit_bins(
     bounded = np.clip(value[seen], finite.min(), finite.max()) if finite.size else np.zeros(known.size)
     seen_weight, other_weight = (None, None) if weight is None else (weight[seen], weight[~seen])
     if bounded.size and bounded.min() < bounded.max():
-        splits, within = _cut(bounded, outcome[seen], direction, max_bins, min_bin_share, seen_weight)
+        splits, within = _cut(bounded, outcome[seen], direction, limits, seen_weight)
     else:
         splits, within = [], _counts(np.zeros(known.size, np.intp), outcome[seen], 1, seen_weight)
     others = value[~seen]
@@ -118,10 +133,9 @@ def fit_bins(
         codes[others == code] = i
     outside = _counts(codes, outcome[~seen], 1 + len(special), other_weight)
     goods, bads = np.vstack([within, outside]).T.tolist()
-    while splits:
+    while splits and direction:
         steps = np.diff(weight_of_evidence(goods, bads)[: len(splits) + 1])
-        sign = {"higher": -1.0, "lower": 1.0, None: np.sign(steps.sum())}[direction]
-        wrong = np.flatnonzero(steps * sign <= 0)
+        wrong = np.flatnonzero(steps * (-1 if direction == "higher" else 1) <= 0)
         if not wrong.size:
             break
         joined = int(wrong[0])
@@ -133,6 +147,69 @@ def fit_bins(
             f"{name}: no cut" + (f" with more risk where {direction}." if direction else " tells bads apart.")
         )
     return Bins(name, tuple(splits), (), tuple(goods), tuple(bads), direction, special)
+
+
+def count_bins(
+    values: pd.Series,
+    bad: npt.ArrayLike,
+    *,
+    name: str,
+    rule: BinRule,
+    direction: Direction,
+    categorical: bool = False,
+    specials: Specials | None = None,
+    weights: npt.ArrayLike | None = None,
+) -> Bins:
+    """Count the evidence in bins that a person drew: they are kept exactly, or refused.
+
+    Parameters
+    ----------
+    values, bad, name, direction, categorical, specials, weights
+        As in `fit_bins`.
+    rule : BinRule
+        Splits or groups, and what is merged. Categories in none of the groups count as unseen.
+
+    Raises
+    ------
+    ModelError
+        A rule of the other kind, a bin without rows, or one that breaks the declared order; what `Bins` refuses.
+    SampleError
+        One class only.
+
+    Examples
+    --------
+    >>> x = pd.Series([1, 2, 3, 4] * 10)
+    >>> rule = BinRule(splits=(2.5,))
+    >>> count_bins(x, [0, 0, 0, 1] * 10, name="x", rule=rule, direction="higher").table()["label"].tolist()
+    ['< 2.5', '>= 2.5', 'missing']
+    """
+    outcome = both_classes(bad, what=name)
+    weight = None if weights is None else unit_weights(weights, outcome.size)
+    if (rule.groups is not None) != categorical:
+        raise ModelError(
+            f"bins of {name}: found {'splits' if categorical else 'groups'}, expected "
+            f"{'groups: it is categorical' if categorical else 'splits: it is a number'}."
+        )
+    special = _codes_as_text(specials) if categorical else _codes_as_numbers(specials, name=name)
+    size = (len(rule.groups or ()) + 2 if categorical else len(rule.splits or ()) + 2) + len(special)
+    nothing = (0,) * size
+    drawn = Bins(name, rule.splits or (), rule.groups or (), nothing, nothing, direction, special, rule.merge)
+    goods, bads = _counts(drawn.assign(values), outcome, size, weight).T.tolist()
+    found = replace(drawn, goods=tuple(goods), bads=tuple(bads))
+    own = found.table().iloc[: found.missing_code]
+    if (own["count"] == 0).any():
+        empty = own.loc[own["count"] == 0, "label"].iloc[0]
+        raise ModelError(f"bins of {name}: no row lies in {empty!r}. Remove that cut or group.")
+    steps = np.diff(own["woe"]) * {"higher": -1.0, "lower": 1.0, None: 0.0}[direction]
+    if not categorical and rule.order == "declared" and (steps < 0).any():
+        first = int(np.flatnonzero(steps < 0)[0])
+        pair = own.iloc[first : first + 2]
+        raise ModelError(
+            f"bins of {name}: more risk where {direction} is declared, but the bad rate is {pair['bad_rate'].iloc[0]:.2%} in "
+            f"{pair['label'].iloc[0]!r} and {pair['bad_rate'].iloc[1]:.2%} in {pair['label'].iloc[1]!r}. Join them, or set "
+            "order: free and say why."
+        )
+    return found
 
 
 def _codes_as_numbers(specials: Specials | None, *, name: str) -> tuple[tuple[float, str], ...]:
@@ -173,8 +250,7 @@ def _fit_groups(
     value: npt.NDArray[np.object_],
     outcome: npt.NDArray[np.bool_],
     name: str,
-    max_bins: int,
-    min_bin_share: float,
+    limits: Limits,
     specials: tuple[tuple[str, str], ...],
     weight: Floats | None,
 ) -> Bins:
@@ -196,7 +272,7 @@ def _fit_groups(
     held = _counts(stand_in[codes[seen]], outcome[seen], len(categories) + 1, seen_weight)  # the rare ones are the last
     there = np.flatnonzero(held.sum(axis=1))
     by_risk = there[np.argsort(held[there, 1] / held[there].sum(axis=1), kind="stable")]
-    cuts = _solve(held[by_risk], "higher", max_bins, min_bin_share)
+    cuts = _solve(held[by_risk], "higher", limits)
     group_of = {int(code): int(np.searchsorted(cuts, place)) for place, code in enumerate(by_risk)}
     members: dict[int, list[str]] = {}
     for category, code in zip(categories, stand_in, strict=True):
@@ -224,8 +300,7 @@ def _fit_groups(
 
 
 def _cut(
-    value: Floats, outcome: npt.NDArray[np.bool_], direction: Direction, max_bins: int, min_bin_share: float,
-    weight: Floats | None,
+    value: Floats, outcome: npt.NDArray[np.bool_], direction: Direction, limits: Limits, weight: Floats | None
 ) -> tuple[list[float], npt.NDArray[Any]]:  # fmt: skip
     """Return the splits of a finite column that varies, and the goods and bads (k, 2) between them.
 
@@ -238,10 +313,10 @@ def _cut(
         wanted = np.linspace(0, line.size, CELLS, endpoint=False)
         starts = np.unique(starts[np.searchsorted(starts, wanted, side="right") - 1])
     counts = _between(starts, line, value, outcome, weight)
-    found = [0, *(place + 1 for place in _solve(counts, direction, max_bins, min_bin_share))]
+    found = [0, *(place + 1 for place in _solve(counts, direction, limits))]
     places, within = starts[found], np.add.reduceat(counts, found, axis=0)
     if len(found) == 1:
-        places = np.r_[0, np.searchsorted(line, _pure_cuts(value, outcome, direction, min_bin_share))]
+        places = np.r_[0, np.searchsorted(line, _pure_cuts(value, outcome, direction, limits.min_bin_share))]
         within = _between(places, line, value, outcome, weight)
     return [_split(line[place - 1], line[place]) for place in places[1:]], within
 
@@ -269,7 +344,7 @@ def _split(low: float, high: float) -> float:
     return next((cut for digits in (7, 17) if low < (cut := float(f"{middle:.{digits}g}")) <= high), float(high))
 
 
-def _solve(counts: npt.NDArray[Any], direction: Direction, max_bins: int, min_bin_share: float) -> list[int]:
+def _solve(counts: npt.NDArray[Any], direction: Direction, limits: Limits) -> list[int]:
     """Return after which entries optbinning cuts, ascending; `counts` are goods and bads (k, 2) of ordered values."""
     from optbinning import OptimalBinning
 
@@ -279,10 +354,12 @@ def _solve(counts: npt.NDArray[Any], direction: Direction, max_bins: int, min_bi
     solver = OptimalBinning(
         solver="cp",
         monotonic_trend=_TRENDS[direction],
-        max_n_bins=max_bins,
-        min_bin_size=min_bin_share,
+        max_n_bins=limits.max_bins,
+        min_bin_size=limits.min_bin_share,
+        min_bin_n_event=limits.min_bin_bads or None,
+        min_bin_n_nonevent=limits.min_bin_bads or None,
         min_prebin_size=1e-9,  # it counts entries; the least share of the rows is the tree's
-        min_weight_fraction_leaf=min_bin_share,
+        min_weight_fraction_leaf=limits.min_bin_share,
     )
     solver.fit(entry.astype(np.float64), bad, sample_weight=counts[entry, bad])
     return [int(split) for split in solver.splits] if solver.status == "OPTIMAL" else []

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workbench.core.errors import ModelError
+from workbench.core.errors import ModelError, unknown
 from workbench.models.columns import Floats, numbers, text_of
 from workbench.models.evaluation import SMOOTHING
 
@@ -24,6 +24,7 @@ Direction = Literal["higher", "lower"] | None
 Specials = Mapping[float | str, str]
 """What a code means that is no amount and no plain category, such as -2: "card not used"."""
 
+MISSING, UNSEEN = "missing", "unseen"
 NEUTRAL = "neutral: no evidence"
 OWN = "own rows"
 
@@ -40,6 +41,18 @@ def weight_of_evidence(goods: npt.ArrayLike, bads: npt.ArrayLike) -> Floats:
     good, bad = np.asarray(goods, dtype=np.float64), np.asarray(bads, dtype=np.float64)
     pad = SMOOTHING / min(good.sum(), bad.sum())
     return np.asarray(np.log((good / good.sum() + pad) / (bad / bad.sum() + pad)), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Merge:
+    """A person's word that `what` (missing, unseen or a special code) counts with the bin `into`, and why.
+
+    `into` is the name of a bin, or a category in it.
+    """
+
+    what: str
+    into: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,14 @@ class Bins:
         Riskier when.
     specials : tuple of (code, meaning)
         Values that are statuses: each has a bin of its own and takes no part in cuts, order and groups.
+    merges : tuple of Merge
+        What a person put into another bin: its rows are counted and scored there, and it has no count of its own.
+
+    Raises
+    ------
+    ModelError
+        Splits that do not ascend or are not finite, a category in two groups, a merge that does not hold, or counts that do
+        not fit the codes.
     """
 
     name: str
@@ -71,6 +92,24 @@ class Bins:
     bads: tuple[float, ...]
     direction: Direction = None
     specials: tuple[tuple[float | str, str], ...] = ()
+    merges: tuple[Merge, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.splits).all() or any(not low < high for low, high in itertools.pairwise(self.splits)):
+            raise ModelError(f"bins of {self.name}: splits {list(self.splits)} do not ascend, or are not finite.")
+        members = [*itertools.chain.from_iterable(self.groups), *(str(code) for code, _ in self.specials)]
+        if twice := sorted({member for member in members if members.count(member) > 1}):
+            raise ModelError(f"bins of {self.name}: {twice[0]!r} stands twice among its groups and special codes.")
+        if not len(self.goods) == len(self.bads) == self.size:
+            raise ModelError(
+                f"bins of {self.name}: {len(self.goods)} and {len(self.bads)} counts for {self.size} codes."
+            )
+        self._homes()
+
+    @property
+    def size(self) -> int:
+        """How many codes there are."""
+        return self.special_code + len(self.specials)
 
     @property
     def categorical(self) -> bool:
@@ -89,8 +128,8 @@ class Bins:
 
     @property
     def woe(self) -> Floats:
-        """Weight of evidence by code."""
-        return weight_of_evidence(self.goods, self.bads)
+        """Weight of evidence by code; what is merged has that of its bin."""
+        return weight_of_evidence(self.goods, self.bads)[self._homes()]
 
     @property
     def iv(self) -> float:
@@ -100,14 +139,52 @@ class Bins:
 
     @property
     def labels(self) -> list[str]:
-        """What each code holds, in words."""
+        """What each code holds, in words: its name, and what is merged into it."""
+        homes, found = self._homes(), self.names
+        for code in np.flatnonzero(homes != np.arange(self.size)).tolist():
+            found[homes[code]] += f" or {found[code]}"
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        """What each code is called, whatever is merged; a merge names its bin so."""
         special = [f"{text_of(code)}: {meaning}" for code, meaning in self.specials]
         if self.categorical:
-            return [*(_group_label(group) for group in self.groups), "missing", "unseen", *special]
+            return [*(_group_label(group) for group in self.groups), MISSING, UNSEEN, *special]
         if not self.splits:
-            return ["any other value" if special else "any value", "missing", *special]
+            return ["any other value" if special else "any value", MISSING, *special]
         inner = [f"{low:.7g} to < {high:.7g}" for low, high in itertools.pairwise(self.splits)]
-        return [f"< {self.splits[0]:.7g}", *inner, f">= {self.splits[-1]:.7g}", "missing", *special]
+        return [f"< {self.splits[0]:.7g}", *inner, f">= {self.splits[-1]:.7g}", MISSING, *special]
+
+    def _homes(self) -> Codes:
+        """Return the code under which each code is counted: its own, or that of the bin it is merged into."""
+        homes = np.arange(self.size)
+        if not self.merges:
+            return homes
+        special = {text_of(code): self.special_code + i for i, (code, _) in enumerate(self.specials)}
+        movable = {
+            MISSING: self.missing_code,
+            **({UNSEEN: self.missing_code + 1} if self.categorical else {}),
+            **special,
+        }
+        named = {label: code for code, label in enumerate(self.names)} | special
+        named |= {category: code for code, group in enumerate(self.groups) for category in group}
+        for merge in self.merges:
+            place = f"bins of {self.name}: merge of {merge.what!r} into {merge.into!r}"
+            if merge.what not in movable:
+                raise ModelError(f"{place}: {unknown('bin without a range', merge.what, movable)}")
+            if merge.into not in named:
+                raise ModelError(f"{place}: {unknown('bin', merge.into, self.names)}")
+            if not merge.why.strip():
+                raise ModelError(f"{place}: no reason is given. Say why, for whoever reviews it.")
+            homes[movable[merge.what]] = named[merge.into]
+        chained = [merge for merge in self.merges if homes[homes[movable[merge.what]]] != homes[movable[merge.what]]]
+        if chained or len({merge.what for merge in self.merges}) < len(self.merges):
+            wrong = (chained or self.merges)[0]
+            raise ModelError(
+                f"bins of {self.name}: {wrong.what!r} is merged into a bin that is merged itself, or twice."
+            )
+        return homes
 
     def assign(self, values: pd.Series) -> Codes:
         """Return the code of each value.
@@ -122,13 +199,13 @@ class Bins:
             code_of = {category: code for code, group in enumerate(self.groups) for category in group}
             code_of |= {str(special): self.special_code + i for i, (special, _) in enumerate(self.specials)}
             known = [code_of.get(text_of(value), self.missing_code + 1) for value in found]
-            return np.asarray([*known, self.missing_code], dtype=np.intp)[codes]
+            return self._homes()[np.asarray([*known, self.missing_code], dtype=np.intp)[codes]]
         value = numbers(values, name=self.name)
         codes = np.searchsorted(np.asarray(self.splits, dtype=np.float64), value, side="right")
         codes[np.isnan(value)] = self.missing_code
         for i, (special, _) in enumerate(self.specials):
             codes[value == special] = self.special_code + i
-        return codes
+        return self._homes()[codes]
 
     def table(self) -> pd.DataFrame:
         """Return one row a bin: label, count, goods, bads, bad_rate (NaN where empty), woe, iv, evidence."""
@@ -144,9 +221,18 @@ class Bins:
                 "bad_rate": rate,
                 "woe": woe,
                 "iv": (goods / goods.sum() - bads / bads.sum()) * woe,
-                "evidence": np.where(count > 0, OWN, NEUTRAL),
+                "evidence": self._evidence(),
             }
         )
+
+    def _evidence(self) -> list[str]:
+        found = [OWN if good + bad > 0 else NEUTRAL for good, bad in zip(self.goods, self.bads, strict=True)]
+        homes, labels = self._homes(), self.names
+        whys = {merge.what: merge.why for merge in self.merges}
+        for code in np.flatnonzero(homes != np.arange(self.size)).tolist():
+            what = labels[code].partition(": ")[0]
+            found[code] = f"with {labels[homes[code]]}: {whys[what]}"
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON or YAML."""
@@ -156,7 +242,7 @@ class Bins:
     def from_dict(cls, data: Mapping[str, Any]) -> Bins:
         """Return bins from `to_dict`; raise `ModelError` where counts and bins do not fit together."""
         try:
-            bins = cls(
+            return cls(
                 name=str(data["name"]),
                 splits=tuple(float(split) for split in data["splits"]),
                 groups=tuple(tuple(str(category) for category in group) for group in data["groups"]),
@@ -167,15 +253,10 @@ class Bins:
                     (str(code) if data["groups"] else float(code), str(meaning))
                     for code, meaning in data.get("specials", ())
                 ),
+                merges=tuple(Merge(**merge) for merge in data.get("merges", ())),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"bins: {error!r} in {dict(data)!r:.200}. Read them from Bins.to_dict.") from error
-        codes = bins.special_code + len(bins.specials)
-        if not len(bins.goods) == len(bins.bads) == codes:
-            raise ModelError(f"bins of {bins.name}: {len(bins.goods)} and {len(bins.bads)} counts for {codes} codes.")
-        if any(not low < high for low, high in itertools.pairwise(bins.splits)):
-            raise ModelError(f"bins of {bins.name}: splits {list(bins.splits)} do not ascend.")
-        return bins
 
 
 def _as_lists(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -14,12 +14,15 @@ from workbench.core.errors import ParameterError, SampleError, unknown
 from workbench.indicators.registry import select
 from workbench.indicators.stored import load_panel
 from workbench.models.columns import texts
-from workbench.models.evaluation import brier, gini, interval, ks, psi
+from workbench.models.evaluation import brier, gini, ks
 from workbench.models.fitting import Candidate
+from workbench.models.intervals import delong_interval, interval
 from workbench.models.sample import Sample, hash_share, latest_observation
 from workbench.models.sample_table import TableSample
 from workbench.models.scorecard import Scorecard
+from workbench.models.stability import psi, psi_interval
 
+SCORE = "score"
 PARTS = ("train", "test", "out of time", "new customers", "out of group")
 
 
@@ -228,13 +231,14 @@ def validate(
     """Return how the scorecard ranks and predicts in each part of the modelling set.
 
     All eligible rows are used, indeterminate as not bad, with their sampling weights where there are any (rows and bads
-    are counts). Intervals are bootstrapped by customer, since a customer may stand in several cohorts.
+    are counts). Intervals are by customer, since a customer may stand in several cohorts: DeLong's of the Gini, a bootstrap of
+    the others, and of the Gini too where there are weights.
 
     Returns
     -------
     DataFrame
         The columns of `by`, rows, bads, bad_rate, pd_mean, calibration_ratio (predicted over realised), gini, gini_low,
-        gini_high, ks, ks_low, ks_high, brier; null where a part has one class only, or too few of one for an interval.
+        gini_high, and so for ks and brier; null where a part has one class only, or too few of one for an interval.
     """
     scored = scorecard.score(rows, reasons=False)
     results = []
@@ -247,20 +251,25 @@ def validate(
         row["pd_mean"] = float(np.average(part["pd"], weights=weights))
         if 0 < bad.sum() < len(bad):
             customers = rows.loc[index, "customer_id"].to_numpy()
-            row |= {"calibration_ratio": row["pd_mean"] / row["bad_rate"], "brier": brier(bad, part["pd"], weights)}
-            for name, statistic in (("gini", gini), ("ks", ks)):
-                row[name] = statistic(bad, part["score"], weights)
+            row["calibration_ratio"] = row["pd_mean"] / row["bad_rate"]
+            for name, statistic, value in (("gini", gini, "score"), ("ks", ks, "score"), ("brier", brier, "pd")):
+                row[name] = statistic(bad, part[value], weights)
                 try:
-                    found = interval(
-                        statistic, bad, part["score"], groups=customers, weights=weights, seed=seed, repeats=repeats
+                    found = (
+                        delong_interval(bad, part[value], groups=customers)
+                        if name == "gini" and weights is None
+                        else interval(
+                            statistic, bad, part[value], groups=customers, weights=weights, seed=seed, repeats=repeats
+                        )
                     )
                 except SampleError:
-                    continue  # too few of one class to resample: the figure stands without an interval
+                    continue  # too few of one class: the figure stands without an interval
                 row |= {f"{name}_low": found.low, f"{name}_high": found.high}
         results.append(row)
     columns = [
         *by,
-        *"rows bads bad_rate pd_mean calibration_ratio gini gini_low gini_high ks ks_low ks_high brier".split(),
+        *"rows bads bad_rate pd_mean calibration_ratio gini gini_low gini_high ks ks_low ks_high".split(),
+        *"brier brier_low brier_high".split(),
     ]
     table = pd.DataFrame(results).reindex(columns=columns)
     if list(by) == ["part"]:
@@ -269,11 +278,18 @@ def validate(
 
 
 def gate_metrics(
-    scorecard: Scorecard, rows: pd.DataFrame, validation: pd.DataFrame, coefficients: pd.DataFrame
+    scorecard: Scorecard,
+    rows: pd.DataFrame,
+    validation: pd.DataFrame,
+    coefficients: pd.DataFrame,
+    *,
+    stability: pd.DataFrame,
+    losses: pd.DataFrame,
 ) -> dict[str, float]:
     """Return the metrics that `params/gates.yaml` names, from the validation by part; one that cannot be had is absent.
 
-    `gini_drop` and `psi_score` compare train with out of time, `gini_drop_test` and `psi_score_test` train with test.
+    `gini_drop` and `psi_score` compare train with out of time, `gini_drop_test` and `psi_score_test` train with test;
+    `max_csi` is the largest of a variable in `stability`, `max_incomplete_share` the largest of a date in `losses`.
     """
     parts = validation.set_index("part")
     score = scorecard.score(rows, reasons=False)["score"]
@@ -293,6 +309,10 @@ def gate_metrics(
             f"calibration_ratio_{suffix}": found["calibration_ratio"],
             f"brier_{suffix}": found["brier"],
         }
+    metrics["max_csi"] = float(stability.loc[stability["of"] != SCORE, "psi"].max())
+    if {"incomplete", "active", "already_bad"} <= set(losses):
+        eligible = (losses["active"] - losses["already_bad"]).clip(lower=1)
+        metrics["max_incomplete_share"] = float((losses["incomplete"] / eligible).max())
     train = rows["part"] == "train"
     for part, suffix in (("out of time", ""), ("test", "_test")):
         there = rows["part"] == part
@@ -300,6 +320,76 @@ def gate_metrics(
             metrics[f"gini_drop{suffix}"] = metrics["gini_train"] - metrics[f"gini_{part.replace(' ', '_')}"]
             metrics[f"psi_score{suffix}"] = psi(score[train].to_numpy(), score[there].to_numpy())
     return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}
+
+
+def stability_table(
+    scorecard: Scorecard, rows: pd.DataFrame, part: str, *, seed: int, repeats: int = 200
+) -> pd.DataFrame:
+    """Return how far the score (PSI over tenths of train) and each variable (CSI over its bins) moved from train to `part`.
+
+    Columns: of ('score' or a variable), psi, low, high (bootstrap by customer).
+    """
+    then, now = rows[rows["part"] == "train"], rows[rows["part"] == part]
+    scores = [scorecard.score(side, reasons=False)["score"].to_numpy() for side in (then, now)]
+    edges = np.unique(np.quantile(scores[0], np.arange(1, 10) / 10))
+    sides = [(SCORE, edges, scores[0], scores[1])]
+    for variable in scorecard.variables:
+        codes = [variable.bins.assign(side[variable.name]) for side in (then, now)]
+        sides.append((variable.name, np.arange(1, variable.bins.size), codes[0], codes[1]))
+    table = []
+    for name, bounds, expected, actual in sides:
+        found = psi_interval(
+            expected,
+            actual,
+            edges=bounds,
+            expected_groups=then["customer_id"],
+            actual_groups=now["customer_id"],
+            seed=seed,
+            repeats=repeats,
+        )
+        table.append({"of": name, "psi": found.value, "low": found.low, "high": found.high})
+    return pd.DataFrame(table)
+
+
+def rounding_loss(exact: Scorecard, rounded: Scorecard, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what whole points cost on `rows`, as columns measure and value."""
+    scores = [card.score(rows, reasons=False)["score"] for card in (exact, rounded)]
+    apart = (scores[0] - scores[1]).abs()
+    ginis = [gini(rows["bad"], score) for score in scores]
+    found = {
+        "Gini with exact points": ginis[0],
+        "Gini with whole points": ginis[1],
+        "Largest difference of a score": apart.max(),
+        "Mean difference of a score": apart.mean(),
+        "Distinct scores, exact": scores[0].round(9).nunique(),
+        "Distinct scores, whole": scores[1].nunique(),
+    }
+    return pd.DataFrame({"measure": list(found), "value": [float(value) for value in found.values()]})
+
+
+def sign_offs(lines: Sequence[str], offered: Mapping[str, Candidate]) -> dict[str, str]:
+    """Return who let in which `care` column and why, from lines "column: who, and why".
+
+    Raises
+    ------
+    ParameterError
+        A line of another form, or a column that is no candidate or not under care.
+
+    Examples
+    --------
+    >>> sign_offs(["complaints: credit committee, 2026-03"], {"complaints": Candidate(role="care")})
+    {'complaints': 'credit committee, 2026-03'}
+    """
+    found = {}
+    for line in lines:
+        column, colon, said = line.partition(":")
+        if not colon or not said.strip():
+            raise ParameterError(f"signed_off: found {line!r}, expected 'column: who signed it off, and why'.")
+        care = [name for name, candidate in offered.items() if candidate.role == "care"]
+        if column.strip() not in care:
+            raise ParameterError(f"signed_off: {unknown('care column', column.strip(), care)}")
+        found[column.strip()] = said.strip()
+    return found
 
 
 def single_ginis(

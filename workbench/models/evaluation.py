@@ -1,4 +1,4 @@
-"""How well a score ranks, how well a PD is calibrated, how far a distribution has moved; each with its interval.
+"""How well a score ranks, how well a PD is calibrated, and what a cutoff would do. Intervals: intervals.py.
 
 Throughout, `bad` is 1 for bad and 0 for good, and a higher score is safer. Weights, where a function takes them, are
 sampling weights: how many customers of the population a row stands for; only their ratios matter.
@@ -6,10 +6,7 @@ sampling weights: how many customers of the population a row stands for; only th
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
-from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,18 +19,6 @@ Floats = npt.NDArray[np.float64]
 SMOOTHING = 0.5
 """Pseudo-count added to a cell before its share is taken, so that an empty cell has a finite logarithm. The half is the
 Haldane-Anscombe correction (Anscombe, 1956, "On estimating binomial response relations", Biometrika 43)."""
-
-MIN_VALID_REPEATS = 0.9
-"""Share of bootstrap draws that must hold both classes; below it a percentile interval would be cut on one side."""
-
-
-class Interval(NamedTuple):
-    """A statistic with its confidence limits."""
-
-    value: float
-    low: float
-    high: float
-    level: float
 
 
 def both_classes(bad: npt.ArrayLike, *, what: str = "sample") -> npt.NDArray[np.bool_]:
@@ -60,7 +45,8 @@ def both_classes(bad: npt.ArrayLike, *, what: str = "sample") -> npt.NDArray[np.
     return np.asarray(values == 1, dtype=np.bool_)
 
 
-def _paired(bad: npt.ArrayLike, score: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_], Floats]:
+def paired(bad: npt.ArrayLike, score: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """Return outcomes and scores, one a row and none missing, or raise `SampleError`."""
     outcome, value = both_classes(bad), np.asarray(score, dtype=np.float64)
     if value.shape != outcome.shape:
         raise SampleError(
@@ -101,7 +87,7 @@ def _cumulative(
     bad: npt.ArrayLike, score: npt.ArrayLike, weights: npt.ArrayLike | None = None
 ) -> tuple[Floats, Floats]:
     """Return the shares of bads and of goods at or below each distinct score, ascending."""
-    outcome, value = _paired(bad, score)
+    outcome, value = paired(bad, score)
     order = np.argsort(value, kind="stable")
     outcome, value, weight = outcome[order], value[order], unit_weights(weights, outcome.size)[order]
     last = np.append(np.flatnonzero(value[1:] != value[:-1]), value.size - 1)
@@ -155,153 +141,8 @@ def brier(bad: npt.ArrayLike, pd_hat: npt.ArrayLike, weights: npt.ArrayLike | No
     >>> round(brier([1, 0], [0.8, 0.2]), 10)
     0.04
     """
-    outcome, chance = _paired(bad, pd_hat)
+    outcome, chance = paired(bad, pd_hat)
     return float(np.average((chance - outcome) ** 2, weights=unit_weights(weights, outcome.size)))
-
-
-def interval(
-    statistic: Callable[[Any, Any, Any], float],
-    bad: npt.ArrayLike,
-    score: npt.ArrayLike,
-    *,
-    groups: npt.ArrayLike,
-    weights: npt.ArrayLike | None = None,
-    seed: int,
-    repeats: int = 200,
-    level: float = 0.95,
-) -> Interval:
-    """Return a statistic with its percentile bootstrap interval, drawing whole customers with replacement.
-
-    A customer seen at several dates is one draw, so that repeated rows do not pass for evidence (cluster bootstrap:
-    Field and Welsh, 2007, J. R. Stat. Soc. B 69). Draws with one class only are left out.
-
-    Parameters
-    ----------
-    statistic : callable
-        `gini`, `ks`, `brier` or any function of (bad, score, weights).
-    bad, score : arrays of length n
-    groups : array of length n
-        Customer ids.
-    weights : array of length n, optional
-        Sampling weights.
-    seed, repeats, level
-        Random seed, number of draws, confidence level.
-
-    Raises
-    ------
-    SampleError
-        Fewer than 90 % of the draws hold both classes: too few bads for an interval.
-
-    Examples
-    --------
-    >>> bad, score = [1, 0, 0, 1, 0, 0] * 20, [1, 2, 3, 3, 4, 5] * 20
-    >>> found = interval(gini, bad, score, groups=range(120), seed=1)
-    >>> found.low < found.value < found.high
-    True
-    """
-    outcome, value = _paired(bad, score)
-    # Sorted once, resampled rows stay sorted and each draw's stable sort is a single pass.
-    order = np.argsort(value, kind="stable")
-    outcome, value, weight = outcome[order], value[order], unit_weights(weights, outcome.size)[order]
-    codes, customers = pd.factorize(np.asarray(groups), use_na_sentinel=False)
-    if codes.size != outcome.size:
-        raise SampleError(f"interval: {codes.size} customer ids for {outcome.size} rows; one id a row is needed.")
-    member = codes[order]
-    rng = np.random.default_rng(seed)
-    draws = []
-    for _ in range(repeats):
-        times = np.bincount(rng.integers(0, len(customers), len(customers)), minlength=len(customers))[member]
-        drawn = np.repeat(outcome, times)
-        if drawn.any() and not drawn.all():
-            draws.append(statistic(drawn, np.repeat(value, times), np.repeat(weight, times)))
-    if len(draws) < MIN_VALID_REPEATS * repeats:
-        raise SampleError(
-            f"interval: only {len(draws)} of {repeats} bootstrap draws hold both classes "
-            f"({int(outcome.sum())} bads, {len(customers)} customers). Use a larger sample, or delong_interval."
-        )
-    tail = (1 - level) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    return Interval(statistic(outcome, value, weight), float(low), float(high), level)
-
-
-def _midranks(values: Floats) -> Floats:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    upper = np.cumsum(counts)
-    return np.asarray((upper - (counts - 1) / 2)[inverse], dtype=np.float64)
-
-
-def delong_interval(bad: npt.ArrayLike, score: npt.ArrayLike, *, level: float = 0.95) -> Interval:
-    """Return the Gini with DeLong's interval for independent rows (one row a customer; else use `interval`).
-
-    DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44, in the midrank form of Sun and Xu (2014), IEEE Signal
-    Processing Letters 21. The interval of 2 AUC - 1 is symmetric and cut at -1 and 1.
-
-    >>> found = delong_interval([1, 0, 1, 0, 0, 0], [1, 2, 3, 4, 5, 6])
-    >>> round(found.value, 3), found.high
-    (0.75, 1.0)
-    """
-    outcome, value = _paired(bad, score)
-    goods, bads = value[~outcome], value[outcome]
-    m, n = goods.size, bads.size
-    if min(m, n) < 2:
-        raise SampleError(f"delong_interval: {n} bads and {m} goods; at least 2 of each are needed for a variance.")
-    together = _midranks(np.concatenate([goods, bads]))
-    above_bads = (together[:m] - _midranks(goods)) / n
-    below_goods = 1 - (together[m:] - _midranks(bads)) / m
-    auc = float(above_bads.mean())
-    spread = float(np.sqrt(above_bads.var(ddof=1) / m + below_goods.var(ddof=1) / n))
-    reach = 2 * NormalDist().inv_cdf(0.5 + level / 2) * spread
-    found = 2 * auc - 1
-    return Interval(found, max(found - reach, -1.0), min(found + reach, 1.0), level)
-
-
-def psi_table(expected: npt.ArrayLike, actual: npt.ArrayLike, *, bins: int | npt.ArrayLike = 10) -> pd.DataFrame:
-    """Return the bins behind `psi`: columns bin, expected, actual (counts), expected_share, actual_share, psi."""
-    before, after = pd.Series(np.asarray(expected)), pd.Series(np.asarray(actual))
-    if not len(before) or not len(after):
-        raise SampleError(f"psi: {len(before)} expected and {len(after)} actual values; both sides need rows.")
-    if pd.api.types.is_numeric_dtype(before) and pd.api.types.is_numeric_dtype(after):
-        edges = np.asarray(bins, dtype=np.float64)
-        if edges.ndim == 0:
-            known = before.to_numpy(np.float64)
-            known = known[np.isfinite(known)]
-            levels = np.arange(1, int(edges)) / int(edges)
-            edges = np.unique(np.quantile(known, levels)) if known.size else np.empty(0)
-        ends = [-np.inf, *edges.tolist(), np.inf]
-        labels = [f"[{low:g}, {high:g})" for low, high in itertools.pairwise(ends)] + ["missing"]
-        counts: list[Floats] = []
-        for side in (before.to_numpy(np.float64), after.to_numpy(np.float64)):
-            codes = np.where(np.isnan(side), edges.size + 1, np.searchsorted(edges, side, side="right"))
-            counts.append(np.asarray(np.bincount(codes, minlength=len(labels)), dtype=np.float64))
-    else:
-        sides = [side.astype(object).where(side.notna(), "missing").astype(str) for side in (before, after)]
-        labels = sorted(set(sides[0]) | set(sides[1]))
-        counts = [np.asarray(side.value_counts().reindex(labels, fill_value=0), dtype=np.float64) for side in sides]
-    old, new = counts[0] / counts[0].sum(), counts[1] / counts[1].sum()
-    pad = SMOOTHING / min(counts[0].sum(), counts[1].sum())
-    table = pd.DataFrame({"bin": labels, "expected": counts[0], "actual": counts[1]})
-    table = table.assign(expected_share=old, actual_share=new, psi=(new - old) * np.log((new + pad) / (old + pad)))
-    return table[(table["expected"] + table["actual"]) > 0].reset_index(drop=True)
-
-
-def psi(expected: npt.ArrayLike, actual: npt.ArrayLike, *, bins: int | npt.ArrayLike = 10) -> float:
-    """Return the population stability index: sum of (actual - expected) ln(actual / expected) over bins of shares.
-
-    Siddiqi, "Credit Risk Scorecards" (2006), chapter 8; it is the Jeffreys divergence of the two distributions. Shares
-    in the logarithm carry `SMOOTHING`. Missing values are a bin of their own.
-
-    Parameters
-    ----------
-    expected, actual : arrays of numbers, or of categories
-    bins : int or ascending inner edges
-        A number of quantile bins of `expected`, or the edges themselves; no meaning for categories.
-
-    Examples
-    --------
-    >>> psi([1, 2, 3, 4], [1, 2, 3, 4], bins=2)
-    0.0
-    """
-    return float(psi_table(expected, actual, bins=bins)["psi"].sum())
 
 
 def calibration_table(
@@ -375,7 +216,7 @@ def gains_table(
     >>> gains_table([1, 0, 0, 0], [1, 2, 3, 4], bins=2)["bads_share"].tolist()
     [1.0, 1.0]
     """
-    outcome, value = _paired(bad, score)
+    outcome, value = paired(bad, score)
     edges = np.unique(np.quantile(value, np.arange(1, bins) / bins))
     band = np.searchsorted(edges, value, side="left")
     weight = unit_weights(weights, outcome.size)
@@ -398,3 +239,39 @@ def gains_table(
     table["ks"] = table["bads_share"] - (count - bads) / (count.iloc[-1] - bads.iloc[-1])
     table.index = pd.RangeIndex(1, len(table) + 1, name="band")
     return table.reset_index()
+
+
+def cutoff_table(
+    bad: npt.ArrayLike,
+    score: npt.ArrayLike,
+    *,
+    cutoffs: npt.ArrayLike | None = None,
+    weights: npt.ArrayLike | None = None,
+) -> pd.DataFrame:
+    """Return what accepting from each score on would do.
+
+    Columns: cutoff, accepted, bad_rate_accepted, bads_refused, goods_refused. All are shares, `accepted` of all rows; the bad
+    rate is NaN where nobody is accepted. Cutoffs are by default the scores below which each twentieth of the rows lies.
+
+    >>> cutoff_table([1, 0, 0, 0], [1, 2, 3, 4], cutoffs=[2]).iloc[0].tolist()
+    [2.0, 0.75, 0.0, 1.0, 0.0]
+    """
+    outcome, value = paired(bad, score)
+    weight = unit_weights(weights, outcome.size)
+    points = np.unique(
+        np.quantile(value, np.arange(0, 20) / 20) if cutoffs is None else np.asarray(cutoffs, np.float64)
+    )
+    order = np.argsort(value, kind="stable")
+    below = np.searchsorted(value[order], points, side="left")
+    bads, goods = (np.r_[0.0, np.cumsum(np.where(side, weight, 0.0)[order])] for side in (outcome, ~outcome))
+    kept = (bads[-1] - bads[below]) + (goods[-1] - goods[below])
+    rate = np.divide(bads[-1] - bads[below], kept, out=np.full(points.size, np.nan), where=kept > 1e-9)
+    return pd.DataFrame(
+        {
+            "cutoff": points,
+            "accepted": kept / (bads[-1] + goods[-1]),
+            "bad_rate_accepted": rate,
+            "bads_refused": bads[below] / bads[-1],
+            "goods_refused": goods[below] / goods[-1],
+        }
+    )

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from workbench.core.errors import ModelError, ParameterError, SampleError, nearest, unknown
-from workbench.models.binning import RARE_SHARE, NotBinned, fit_bins
+from workbench.models.bin_files import BinRule
+from workbench.models.binning import RARE_SHARE, NotBinned, count_bins, fit_bins
 from workbench.models.bins import Bins, Direction, Specials, weight_of_evidence
 from workbench.models.columns import Floats, numbers, texts
 from workbench.models.evaluation import both_classes, gini, unit_weights
 from workbench.models.grades import Bands, check_bands
 from workbench.models.reasons import Texts, check_templates
-from workbench.models.regression import Logistic, logistic
 from workbench.models.scorecard import Scaling, Scorecard, scaled
+from workbench.models.selection import Columns, Fates, Method, choose, drop_collinear, drop_correlated, monthly_csi
 
 REFUSED_ROLES: Mapping[str, str] = {
     "protected": "protected: kept for fairness checks only",
@@ -62,28 +64,38 @@ class Candidate:
 class FitOptions:
     """How to select and scale; grades are the bands of `params/grades.yaml`, loaded by the caller.
 
-    `min_iv` .02: weaker is "unpredictive" in Siddiqi (2006), table 6.2. `max_correlation`, `max_p_value`,
-    `max_variables` and `max_gini` are house choices; a single variable above `max_gini` is taken for a leak.
+    `min_iv` .02: weaker is "unpredictive", and `max_csi` .25: above is a shift, in Siddiqi (2006), table 6.2 and chapter 8;
+    `max_vif` 5 is the usual bound of multicollinearity; `max_p_value` .157 is the level at which Akaike's criterion keeps one
+    coefficient (Steyerberg, "Clinical Prediction Models", 2019, chapter 11): .05 loses ranking on small samples
+    (bench/scorecards.py). `max_correlation`, `max_variables` and `max_gini` are house choices; a single variable
+    above `max_gini` is taken for a leak. `method`: see `selection.choose`. `signed_off`: who lets a `care` column in and why,
+    by column; it is kept with the scorecard. `min_bin_bads`: see `fit_bins`. `reference`: of the reasons, see `Scorecard`.
     """
 
     grades: Bands
     min_iv: float = 0.02
+    max_csi: float = 0.25
     max_correlation: float = 0.7
-    max_p_value: float = 0.05
+    max_vif: float = 5.0
+    max_p_value: float = 0.157
     max_variables: int = 12
     max_gini: float = 0.95
     min_bads: int = 30
     max_bins: int = 6
     min_bin_share: float = 0.04
+    min_bin_bads: int = 5
+    method: Method = "backward"
+    signed_off: Mapping[str, str] = field(default_factory=dict)
     allow_proxy: bool = False
     allow_leak: bool = False
     scaling: Scaling = field(default_factory=Scaling)
+    reference: Literal["average", "best"] = "average"
 
 
 class FittedScorecard(NamedTuple):
     """A scorecard with the evidence for it.
 
-    `fates`: variable, fate ('in', 'dropped', 'excluded'), detail, iv (NaN where not measured), in order of the
+    `fates`: variable, fate ('in', 'dropped', 'excluded'), detail, iv and csi (NaN where not measured), in order of the
     candidates. `coefficients`: variable, coefficient, std_error, p_value, contribution (its share of the summed
     standard deviations of points), the intercept first.
     """
@@ -91,20 +103,6 @@ class FittedScorecard(NamedTuple):
     scorecard: Scorecard
     fates: pd.DataFrame
     coefficients: pd.DataFrame
-
-
-class _Fates:
-    """What became of each candidate so far."""
-
-    def __init__(self, candidates: Mapping[str, Candidate]) -> None:
-        self.rows = {name: {"variable": name, "fate": "", "detail": "", "iv": np.nan} for name in candidates}
-
-    def set(self, name: str, fate: str, detail: str) -> None:
-        before = str(self.rows[name]["detail"])
-        self.rows[name] |= {"fate": fate, "detail": f"{before}; {detail}" if before else detail}
-
-    def frame(self) -> pd.DataFrame:
-        return pd.DataFrame(list(self.rows.values()), columns=["variable", "fate", "detail", "iv"])
 
 
 def fit_scorecard(
@@ -117,8 +115,10 @@ def fit_scorecard(
     provenance: Mapping[str, Any],
     target: Mapping[str, Any],
     weights: npt.ArrayLike | None = None,
+    dates: pd.Series | None = None,
+    rules: Mapping[str, BinRule] | None = None,
 ) -> FittedScorecard:
-    """Fit a scorecard: WOE bins, selection by IV, correlation, sign and p-value, logistic regression, PDO scaling.
+    """Fit a scorecard: WOE bins, selection by IV, stability, correlation, sign and p-value, logistic regression, PDO scaling.
 
     The calibration is that of the development odds; `calibrate` on all eligible rows replaces it.
 
@@ -132,13 +132,17 @@ def fit_scorecard(
     provenance, target : mappings of plain data, stored with the scorecard
     weights : array of length n, optional
         Sampling weights: bins, regression and standard errors (the sandwich's) take them; `min_bads` counts rows.
+    dates : Series of length n, optional
+        When each row was observed: with several months, a candidate whose distribution is not stable over them is dropped.
+    rules : mapping of column to BinRule, optional
+        Bins that a person drew: kept exactly, or refused.
 
     Raises
     ------
     SampleError
         One class, or fewer than `options.min_bads` bads or goods.
     ModelError
-        A candidate's column is missing, a variable looks like a leak, or none survives.
+        A candidate's column is missing, a variable looks like a leak, a rule does not hold, or no candidate survives.
     ParameterError
         An unknown role, a template that cannot be filled, grade bands that do not hold.
     """
@@ -152,11 +156,21 @@ def fit_scorecard(
             "Observe more dates, widen the window, or take a larger book."
         )
     bands = check_bands(options.grades)
-    fates = _Fates(candidates)
+    fates = Fates(candidates)
     weight = None if weights is None else unit_weights(weights, outcome.size)
-    bins, woe = _bin(sample, outcome, weight, candidates, options, fates)
-    _drop_correlated(bins, woe, weight, options, fates)
-    fit = _drop_weak(woe, outcome, weight, options, fates)
+    if strange := sorted(set(rules or {}) - set(candidates)):
+        raise ModelError(f"bins: {strange[0]!r} is no candidate of this sample. Remove it from the bins.")
+    bins, columns = _bin(sample, outcome, weight, candidates, options, rules or {}, dates, fates)
+    drop_correlated(columns, bins, options.max_correlation, fates)
+    drop_collinear(columns, options.max_vif, fates)
+    chosen, fit = choose(
+        columns,
+        method=options.method,
+        max_p_value=options.max_p_value,
+        max_variables=options.max_variables,
+        fates=fates,
+    )
+    woe = {kept: columns.woe[kept] for kept in chosen}
     if not woe:
         lines = "; ".join(f"{row.variable}: {row.detail}" for row in fates.frame().itertuples())
         raise ModelError(f"sample of {name}: no candidate survived ({lines:.1000}).")
@@ -182,6 +196,7 @@ def fit_scorecard(
         calibration=(offset / factor, -1 / factor),
         grades=bands,
         provenance=dict(provenance),
+        reference=options.reference,
     )
     spread = np.asarray([_spread(woe[kept] * c, weight) for kept, c in zip(woe, fit.coefficients[1:], strict=True)])
     coefficients = pd.DataFrame(
@@ -194,34 +209,6 @@ def fit_scorecard(
         }
     )
     return FittedScorecard(scorecard, fates.frame(), coefficients)
-
-
-def calibrate(score: npt.ArrayLike, bad: npt.ArrayLike, *, weights: npt.ArrayLike | None = None) -> tuple[float, float]:
-    """Return (a, b) of PD = 1 / (1 + exp(-(a + b score))): logistic regression of bad on the score.
-
-    Fit it on all eligible rows, indeterminate ones as not bad (Platt, 1999, for the method).
-
-    Raises
-    ------
-    SampleError
-        One class, a constant or a missing score.
-    ModelError
-        The score does not rank these rows: its slope is not negative.
-    """
-    outcome, value = both_classes(bad, what="calibration"), np.asarray(score, dtype=np.float64)
-    if value.shape != outcome.shape or not np.isfinite(value).all():
-        raise SampleError(f"calibration: {outcome.size} outcomes need as many scores, none missing.")
-    centre, spread = float(value.mean()), float(value.std())
-    if spread == 0:
-        raise SampleError(f"calibration: all {value.size} scores are {centre:g}; nothing to calibrate on.")
-    weight = None if weights is None else unit_weights(weights, outcome.size)
-    a, b = logistic(((value - centre) / spread)[:, None], outcome, weight).coefficients.tolist()
-    if b >= 0:
-        raise ModelError(
-            f"calibration: PD rises with the score on these {value.size} rows ({int(outcome.sum())} bads). "
-            "Check that the score and the outcome belong together."
-        )
-    return a - b * centre / spread, b / spread
 
 
 def _spread(points: Floats, weight: Floats | None) -> float:
@@ -245,59 +232,122 @@ def _bin(
     weight: Floats | None,
     candidates: Mapping[str, Candidate],
     options: FitOptions,
-    fates: _Fates,
-) -> tuple[dict[str, Bins], dict[str, Floats]]:
-    """Bin what may enter; return bins and WOE columns of what is informative enough, the strongest first."""
+    rules: Mapping[str, BinRule],
+    dates: pd.Series | None,
+    fates: Fates,
+) -> tuple[dict[str, Bins], Columns]:
+    """Bin what may enter; return bins and WOE columns of what is informative and stable enough, the strongest first."""
     bins: dict[str, Bins] = {}
     woe: dict[str, Floats] = {}
-    leaks = []
-    for name, candidate in candidates.items():
-        if candidate.role not in ROLES:
-            raise ParameterError(f"candidate {name}: {unknown('role', candidate.role, ROLES)}")
-        if candidate.role in REFUSED_ROLES:
-            fates.set(name, "excluded", REFUSED_ROLES[candidate.role])
-            continue
-        if candidate.role == "proxy" and not options.allow_proxy:
-            fates.set(name, "excluded", "proxy: may stand for a protected trait; set allow_proxy to use it")
-            continue
-        if candidate.role == "proxy":
-            fates.set(name, "", "proxy allowed")
-        if int((sample.columns == name).sum()) != 1:
-            hint = nearest(name, [str(column) for column in sample.columns])
-            raise ModelError(f"candidate {name}: the sample needs exactly one column of this name.{hint}")
-        check_templates(candidate.reason, name=name, categorical=candidate.categorical)
+    leaks, refused = [], []
+    months = None if dates is None else pd.factorize(pd.to_datetime(dates).dt.to_period("M"))[0]
+    admitted = _admitted(sample, candidates, options, fates)
+    for name in admitted:
+        candidate = candidates[name]
         try:
             alone = _gini_alone(sample[name], outcome, candidate, options.min_bads)
             if alone > options.max_gini:
                 leaks.append(f"{name} (Gini {alone:.3f})")
                 fates.set(name, "", f"leak allowed: Gini {alone:.3f} alone")
-            found = fit_bins(
-                sample[name],
-                outcome,
-                name=name,
-                direction=candidate.direction,
-                max_bins=options.max_bins,
-                min_bin_share=options.min_bin_share,
-                categorical=candidate.categorical,
-                specials=candidate.specials,
-                weights=weight,
-            )
+            found = _bins_of(sample[name], outcome, weight, name, candidate, options, rules.get(name))
         except NotBinned as reason:
             fates.set(name, "dropped", str(reason).removeprefix(f"{name}: "))
             continue
+        except ModelError as error:
+            refused.append(str(error))
+            continue
+        codes = found.assign(sample[name])
         fates.rows[name]["iv"] = found.iv
-        column = found.woe[found.assign(sample[name])]
+        fates.rows[name]["csi"] = csi = np.nan if months is None else monthly_csi(codes, months, weight)
+        if name in rules:
+            fates.set(name, "", _said_of(rules[name]))
         if found.iv < options.min_iv:
             fates.set(name, "dropped", f"IV {found.iv:.3f} under {options.min_iv:g}")
-            continue
-        bins[name], woe[name] = found, column
+        elif csi > options.max_csi:
+            fates.set(name, "dropped", f"unstable: CSI {csi:.2f} of a month above {options.max_csi:g}")
+        else:
+            bins[name], woe[name] = found, found.woe[codes]
+    if refused:
+        raise ModelError(" ".join(refused))
     if leaks and not options.allow_leak:
         raise ModelError(
             f"candidates that look like the outcome itself: {', '.join(leaks)}; the limit is {options.max_gini:g}. "
             "Leave them out, or set allow_leak if they are truly known at as_of."
         )
     strongest = sorted(woe, key=lambda name: (-bins[name].iv, name))
-    return bins, {name: woe[name] for name in strongest}
+    return bins, Columns({name: woe[name] for name in strongest}, outcome, weight)
+
+
+def _admitted(
+    sample: pd.DataFrame, candidates: Mapping[str, Candidate], options: FitOptions, fates: Fates
+) -> list[str]:
+    """Return the candidates whose role lets them in, each once; say of the others why not."""
+    admitted: list[str] = []
+    first_of: dict[bytes, str] = {}
+    for name, candidate in candidates.items():
+        if candidate.role not in ROLES:
+            raise ParameterError(f"candidate {name}: {unknown('role', candidate.role, ROLES)}")
+        said = options.signed_off.get(name, "").strip()
+        if candidate.role == "care" and said:
+            fates.set(name, "", f"care, signed off: {said}")
+        elif candidate.role == "proxy" and options.allow_proxy:
+            fates.set(name, "", "proxy allowed")
+        elif candidate.role == "proxy":
+            fates.set(name, "excluded", "proxy: may stand for a protected trait; set allow_proxy to use it")
+            continue
+        elif candidate.role in REFUSED_ROLES:
+            fates.set(name, "excluded", REFUSED_ROLES[candidate.role])
+            continue
+        if int((sample.columns == name).sum()) != 1:
+            hint = nearest(name, [str(column) for column in sample.columns])
+            raise ModelError(f"candidate {name}: the sample needs exactly one column of this name.{hint}")
+        check_templates(candidate.reason, name=name, categorical=candidate.categorical)
+        twin = first_of.setdefault(_fingerprint(sample[name]), name)
+        if twin != name:
+            fates.set(name, "dropped", f"the same values as {twin} in every row")
+            continue
+        admitted.append(name)
+    return admitted
+
+
+def _fingerprint(values: pd.Series) -> bytes:
+    """Return a hash of a column's values, the same for a column that is an exact copy."""
+    return hashlib.sha256(pd.util.hash_pandas_object(values, index=False).to_numpy().tobytes()).digest()
+
+
+def _bins_of(
+    values: pd.Series,
+    outcome: npt.NDArray[np.bool_],
+    weight: Floats | None,
+    name: str,
+    candidate: Candidate,
+    options: FitOptions,
+    rule: BinRule | None,
+) -> Bins:
+    common: dict[str, Any] = {
+        "name": name,
+        "direction": candidate.direction,
+        "categorical": candidate.categorical,
+        "specials": candidate.specials,
+        "weights": weight,
+    }
+    if rule is not None:
+        return count_bins(values, outcome, rule=rule, **common)
+    return fit_bins(
+        values,
+        outcome,
+        max_bins=options.max_bins,
+        min_bin_share=options.min_bin_share,
+        min_bin_bads=options.min_bin_bads,
+        **common,
+    )
+
+
+def _said_of(rule: BinRule) -> str:
+    """Return what a person drew, in a few words."""
+    merged = [f"{merge.what} with {merge.into} ({merge.why})" for merge in rule.merge]
+    free = [f"order free ({rule.why})"] if rule.order == "free" else []
+    return "; ".join(["bins by hand", *merged, *free])
 
 
 def _gini_alone(values: pd.Series, outcome: npt.NDArray[np.bool_], candidate: Candidate, min_bads: int) -> float:
@@ -321,54 +371,3 @@ def _gini_alone(values: pd.Series, outcome: npt.NDArray[np.bool_], candidate: Ca
     if min(outcome[known].sum(), (~outcome[known]).sum()) >= min_bads:
         strength = max(strength, abs(gini(outcome[known], value[known])))
     return strength
-
-
-def _drop_correlated(
-    bins: Mapping[str, Bins], woe: dict[str, Floats], weight: Floats | None, options: FitOptions, fates: _Fates
-) -> None:
-    """Of two correlated columns keep the one with the higher information value."""
-    if len(woe) < 2:
-        return
-    names = list(woe)
-    covariance = np.cov(np.column_stack([woe[name] for name in names]), rowvar=False, aweights=weight)
-    deviation = np.sqrt(np.diag(covariance))
-    matrix = covariance / np.outer(deviation, deviation)
-    kept: list[int] = []
-    for i, name in enumerate(names):
-        rival = max(kept, key=lambda j: abs(matrix[i, j]), default=None)
-        if rival is not None and abs(matrix[i, rival]) > options.max_correlation:
-            found = f"{matrix[i, rival]:.2f}".replace("0.", ".")
-            fates.set(name, "dropped", f"correlated {found} with {names[rival]}")
-            del woe[name]
-        else:
-            kept.append(i)
-
-
-def _drop_weak(
-    woe: dict[str, Floats],
-    outcome: npt.NDArray[np.bool_],
-    weight: Floats | None,
-    options: FitOptions,
-    fates: _Fates,
-) -> Logistic:
-    """Drop one variable at a time: wrong sign first, then p-value, then the weakest beyond the allowed number."""
-    while True:
-        names = list(woe)
-        fit = logistic(np.column_stack([np.zeros((outcome.size, 0)), *woe.values()]), outcome, weight)
-        slopes, p_values = fit.coefficients[1:], fit.p_values[1:]
-        if not names:
-            return fit
-        strength = np.abs(slopes / fit.std_errors[1:])
-        if (slopes >= 0).any():
-            worst = int(np.argmax(slopes / fit.std_errors[1:]))
-            detail = f"wrong sign: coefficient {slopes[worst]:+.2f} beside the others"
-        elif p_values.max() > options.max_p_value:
-            worst = int(np.argmin(strength))
-            detail = f"p-value {p_values[worst]:.3f} above {options.max_p_value:g}"
-        elif len(names) > options.max_variables:
-            worst = int(np.argmin(strength))
-            detail = f"weakest beyond {options.max_variables} variables (z {strength[worst]:.1f})"
-        else:
-            return fit
-        fates.set(names[worst], "dropped", detail)
-        del woe[names[worst]]

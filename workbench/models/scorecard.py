@@ -70,9 +70,15 @@ class Variable:
 
     @property
     def average_points(self) -> float:
-        """Mean points in the development sample: the reference that reasons are measured against."""
+        """Mean points in the development sample."""
         count = np.asarray(self.bins.goods) + np.asarray(self.bins.bads)
         return float(np.dot(count, self.points) / count.sum())
+
+    @property
+    def best_points(self) -> float:
+        """The most points of a bin that somebody of the development sample was in."""
+        held = zip(self.points, self.bins.goods, self.bins.bads, strict=True)
+        return max(points for points, goods, bads in held if goods + bads > 0)
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,10 @@ class Scorecard:
     grades : tuple of (grade, highest PD)
     provenance : mapping
         Sample, dates, seeds, versions.
+    reference : 'average' or 'best'
+        What reasons are measured against: the mean points of the development sample, or those of the best bin.
+    integer_points : bool
+        Whether points, and with them the score, are whole numbers.
     """
 
     name: str
@@ -103,14 +113,16 @@ class Scorecard:
     calibration: tuple[float, float]
     grades: Bands
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    reference: Literal["average"] = "average"
+    reference: Literal["average", "best"] = "average"
+    integer_points: bool = False
     schema_version: int = SCHEMA_VERSION
     kind: Literal["scorecard"] = "scorecard"
 
     @property
     def base_points(self) -> float:
         """Points that every customer starts with: base + points of the bins is the score."""
-        return self.scaling.offset - self.scaling.factor * self.intercept
+        points = self.scaling.offset - self.scaling.factor * self.intercept
+        return float(round(points)) if self.integer_points else points
 
     @property
     def window(self) -> str:
@@ -136,6 +148,14 @@ class Scorecard:
                 f"calibration: a = {a:g}, b = {b:g}; b must be below 0, or a higher score has a higher PD."
             )
         return replace(self, calibration=(float(a), float(b)))
+
+    def rounded(self) -> Scorecard:
+        """Return the same scorecard with whole points; calibrate it anew, and see `development.rounding_loss`."""
+        variables = tuple(
+            replace(variable, points=tuple(float(round(points)) for points in variable.points))
+            for variable in self.variables
+        )
+        return replace(self, variables=variables, integer_points=True)
 
     def pd_of(self, score: npt.ArrayLike) -> Floats:
         """Return the calibrated PD of each score."""
@@ -170,8 +190,8 @@ class Scorecard:
         Returns
         -------
         DataFrame indexed like `frame` with score (float64, higher is safer), pd, grade and, with reasons, reason_codes
-        (list of variable names) and reasons (list of texts): at most four factors with fewer points than the average
-        customer of the development sample, the largest loss first, never padded.
+        (list of variable names) and reasons (list of texts): at most four factors with fewer points than the
+        `reference`, the largest loss first, never padded.
 
         Raises
         ------
@@ -184,7 +204,7 @@ class Scorecard:
         for i, (variable, code) in enumerate(zip(self.variables, codes, strict=True)):
             points = np.asarray(variable.points)[code]
             score += points
-            losses[:, i] = variable.average_points - points
+            losses[:, i] = (variable.average_points if self.reference == "average" else variable.best_points) - points
         chance = self.pd_of(score)
         scored = pd.DataFrame({"score": score, "pd": chance, "grade": grade(chance, self.grades)}, index=frame.index)
         scored["grade"] = scored["grade"].astype(object)
@@ -268,6 +288,7 @@ class Scorecard:
                 grades=check_bands(data["grades"]),
                 provenance=data["provenance"],
                 reference=data["reference"],
+                integer_points=bool(data.get("integer_points", False)),
             )
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ModelError(f"scorecard: damaged JSON ({error!r}). Read it from Scorecard.to_json.") from error

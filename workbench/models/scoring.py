@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from workbench.book.book import Book
 from workbench.core.errors import InputError, ModelError
 from workbench.core.files import whole_file
 from workbench.core.workspace import Workspace
+from workbench.indicators.stored import load_panel
+from workbench.models.bin_files import BinRule, Counted, counted_of
 from workbench.models.scorecard import Scorecard
 from workbench.models.table_file import TableLayout, read_table
 from workbench.models.tracking import ModelVersion, list_models, load_model
@@ -42,6 +45,35 @@ def has_alias(workspace: Workspace, name: str, alias: str) -> bool:
     """Return whether a version of the model `name` carries the alias, as `champion`."""
     models = list_models(tracking_uri=workspace.mlflow_uri)
     return any(alias in aliases.split(", ") for aliases in models.loc[models["model"] == name, "aliases"])
+
+
+def earlier_bins(
+    workspace: Workspace, name: str, rules: Mapping[str, BinRule]
+) -> tuple[dict[str, dict[str, Counted]], str]:
+    """Return the bins to compare a fit with, and what they are called: those drawn by hand, else the model's last version's.
+
+    Nothing where there are neither.
+    """
+    if any(rule.counted for rule in rules.values()):
+        return {name: rule.counted for name, rule in rules.items()}, "the file of bins"
+    if not has_alias(workspace, name, "candidate"):
+        return {}, ""
+    scorecard, version, _standing = load_scorecard(workspace, f"{name}@candidate")
+    return {variable.name: counted_of(variable.bins) for variable in scorecard.variables}, str(version)
+
+
+def rescore_history(book: Book, scorecard: Scorecard, version: ModelVersion) -> list[date]:
+    """Score every date that the book's history holds of this model under a new version; return the dates.
+
+    So that a later score drop is measured under one version. No rule is run: a promotion raises no alert.
+    """
+    folder = book.workspace.books / book.name / "scores" / version.name
+    days = sorted(
+        {date.fromisoformat(path.name[:10]) for path in folder.glob(f"v*/*-{book.manifest.generation}.parquet")}
+    )
+    for day in days:
+        keep_scores(book, score_panel(scorecard, version, load_panel(book, as_of=day).frame))
+    return days
 
 
 def score_panel(scorecard: Scorecard, version: ModelVersion, panel: pd.DataFrame) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlparse
@@ -68,6 +69,8 @@ def log_candidate(
     tracking_uri: str,
     artifact_root: Path,
     gates: str | None = None,
+    texts: Mapping[str, str] | None = None,
+    example: pd.DataFrame | None = None,
 ) -> ModelVersion:
     """Record a run with its evidence and register its model as the `candidate`.
 
@@ -83,6 +86,10 @@ def log_candidate(
         A new experiment's artefacts go to a folder of its name below it.
     gates : str or None
         The section of `params/gates.yaml` that this version must clear; by default that of its kind.
+    texts : mapping of file name to text, optional
+        Further artefacts, as the bins.
+    example : DataFrame, optional
+        A few rows that the model can score: their inputs become MLflow's input example.
 
     Raises
     ------
@@ -97,7 +104,11 @@ def log_candidate(
         found = client.get_experiment_by_name(experiment)
         location = (artifact_root / experiment).absolute().as_uri()
         experiment_id = found.experiment_id if found else client.create_experiment(experiment, location)
-        run_tags = {str(key): str(value) for key, value in tags.items()} | {"kind": model.kind}
+        run_tags = {str(key): str(value) for key, value in tags.items()} | {
+            "kind": model.kind,
+            "code_sha256": code_sha256(),
+            "packages_sha256": hashlib.sha256(installed_packages().encode()).hexdigest(),
+        }
         run_id = client.create_run(experiment_id, tags=run_tags, run_name=model_name).info.run_id
         try:
             for key, value in params.items():
@@ -106,8 +117,10 @@ def log_candidate(
                 client.log_metric(run_id, key, float(number))
             with tempfile.TemporaryDirectory() as folder:
                 _write_evidence(Path(folder), tables, figures)
+                for file, content in {**(texts or {}), "packages.txt": installed_packages()}.items():
+                    (Path(folder) / file).write_text(content, encoding="utf-8")
                 client.log_artifacts(run_id, folder)
-            version = _register(client, model, text, model_name, run_id, tracking_uri)
+            version = _register(client, model, text, model_name, run_id, tracking_uri, example)
             if gates is not None:
                 client.set_model_version_tag(model_name, version, "gates", gates)
         except BaseException:
@@ -253,7 +266,32 @@ def promote(
     return results
 
 
-def _register(client: Any, model: RegisteredModel, text: str, model_name: str, run_id: str, tracking_uri: str) -> str:
+@cache
+def code_sha256() -> str:
+    """Return the hash of the workbench's own code: what made a model, whatever its version says."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent.parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def installed_packages() -> str:
+    """Return name==version of every installed package, a line each: the lock that a model was really made with."""
+    found = {f"{found.name.lower()}=={found.version}" for found in importlib.metadata.distributions() if found.name}
+    return "\n".join(sorted(found)) + "\n"
+
+
+def _register(
+    client: Any,
+    model: RegisteredModel,
+    text: str,
+    model_name: str,
+    run_id: str,
+    tracking_uri: str,
+    example: pd.DataFrame | None,
+) -> str:
     """Log the model from code with its JSON, register it, and return the new version."""
     import mlflow
     from mlflow.models import ModelSignature
@@ -269,6 +307,7 @@ def _register(client: Any, model: RegisteredModel, text: str, model_name: str, r
             python_model=str(Path(__file__).with_name("served.py")),
             artifacts={"model": str(path)},
             signature=ModelSignature(inputs=inputs),
+            input_example=None if example is None else _as_inputs(example, model),
             pip_requirements=[f"loan-risk-workbench=={_own_version()}"],
         )
         with contextlib.suppress(_mlflow_exception()):  # exists from the second version on
@@ -281,6 +320,16 @@ def _register(client: Any, model: RegisteredModel, text: str, model_name: str, r
             tags={"kind": model.kind, "sha256": hashlib.sha256(text.encode()).hexdigest()},
         )
     return str(made.version)
+
+
+def _as_inputs(rows: pd.DataFrame, model: RegisteredModel) -> pd.DataFrame:
+    """Return the columns that a model reads, in the types of its signature."""
+    return pd.DataFrame(
+        {
+            name: rows[name].astype("float64") if kind == "number" else rows[name].astype(object)
+            for name, kind in model.inputs.items()
+        }
+    )
 
 
 def _own_version() -> str:

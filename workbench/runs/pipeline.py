@@ -15,8 +15,9 @@ from workbench.book.store import list_books
 from workbench.core.errors import GateError
 from workbench.core.workspace import Workspace
 from workbench.core.yaml_files import read_yaml
-from workbench.models.scoring import has_alias, load_scorecard
-from workbench.models.tracking import promote
+from workbench.models.scorecard import Scorecard
+from workbench.models.scoring import has_alias, load_scorecard, rescore_history
+from workbench.models.tracking import load_model, promote
 from workbench.runs.run import Progress, RunResult, run_notebook
 
 FIT = "30_scorecard"
@@ -108,7 +109,17 @@ def _promote(workspace: Workspace, book: str, day: date, fitted: str) -> str:
         )
     except GateError as error:
         return f"not promoted: {error}"
-    return f"{fitted} promoted to champion: every gate passed"
+    days = rescore_champion(workspace, name)
+    return f"{fitted} promoted to champion: every gate passed" + (f"; {len(days)} dates scored again" if days else "")
+
+
+def rescore_champion(workspace: Workspace, name: str) -> list[date]:
+    """Score the history of the champion's book under it; nothing where it is no scorecard of a book that is here."""
+    model, version = load_model(f"{name}@champion", tracking_uri=workspace.mlflow_uri)
+    book = str(model.provenance.get("book", "")) if isinstance(model, Scorecard) else ""
+    if not isinstance(model, Scorecard) or book not in list_books(workspace):
+        return []
+    return rescore_history(Book.open(workspace, book), model, version)
 
 
 def alerts_at_or_above(result: PipelineResult, severity: str, order: tuple[str, ...]) -> int:

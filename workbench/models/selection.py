@@ -1,0 +1,224 @@
+"""Which of the binned candidates enter: stable over months, not said twice, of the right sign, and significant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import expit, ndtr
+
+from workbench.models.bins import Bins
+from workbench.models.columns import Floats
+from workbench.models.evaluation import SMOOTHING
+from workbench.models.regression import Logistic, logistic
+
+Method = Literal["stepwise", "backward", "l1"]
+METHODS: tuple[Method, ...] = ("stepwise", "backward", "l1")
+L1_PENALTIES = 20
+L1_FOLDS = 5
+
+
+class Fates:
+    """What became of each candidate so far."""
+
+    def __init__(self, candidates: Mapping[str, object]) -> None:
+        self.rows: dict[str, dict[str, object]] = {
+            name: {"variable": name, "fate": "", "detail": "", "iv": np.nan, "csi": np.nan} for name in candidates
+        }
+
+    def set(self, name: str, fate: str, detail: str) -> None:
+        """Say what became of a candidate; details are added to those before."""
+        before = str(self.rows[name]["detail"])
+        self.rows[name] |= {"fate": fate, "detail": f"{before}; {detail}" if before and detail else before or detail}
+
+    def frame(self) -> pd.DataFrame:
+        """Return columns variable, fate, detail, iv, csi."""
+        return pd.DataFrame(list(self.rows.values()), columns=["variable", "fate", "detail", "iv", "csi"])
+
+
+class Columns(NamedTuple):
+    """The candidates in play, the strongest first: their weights of evidence and the outcome, row by row."""
+
+    woe: dict[str, Floats]
+    outcome: npt.NDArray[np.bool_]
+    weight: Floats | None
+
+    def matrix(self, names: list[str]) -> Floats:
+        """Return the columns (n, k) of `names`."""
+        return np.column_stack([np.zeros((self.outcome.size, 0)), *(self.woe[name] for name in names)])
+
+
+def monthly_csi(codes: npt.NDArray[np.intp], months: npt.NDArray[np.intp], weight: Floats | None) -> float:
+    """Return the largest characteristic stability index of a month's bins against those of all other months.
+
+    Siddiqi, "Credit Risk Scorecards" (2006), chapter 8; NaN for one month alone.
+
+    >>> monthly_csi(np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]), None)
+    0.0
+    """
+    table = np.zeros((months.max() + 1, codes.max() + 1))
+    np.add.at(table, (months, codes), 1.0 if weight is None else weight)
+    if len(table) < 2:
+        return float("nan")
+    others = table.sum(axis=0) - table
+    pad = SMOOTHING / np.minimum(table.sum(axis=1), others.sum(axis=1))[:, None]
+    now, then = (side / side.sum(axis=1, keepdims=True) for side in (table, others))
+    return float(((now - then) * np.log((now + pad) / (then + pad))).sum(axis=1).max())
+
+
+def drop_correlated(columns: Columns, bins: Mapping[str, Bins], limit: float, fates: Fates) -> None:
+    """Of two correlated columns keep the one with the higher information value."""
+    names = list(columns.woe)
+    matrix = _correlation(columns, names)
+    kept: list[int] = []
+    for i, name in enumerate(names):
+        rival = max(kept, key=lambda j: abs(matrix[i, j]), default=None)
+        if rival is not None and abs(matrix[i, rival]) > limit:
+            found = f"{matrix[i, rival]:.2f}".replace("0.", ".")
+            fates.set(name, "dropped", f"correlated {found} with {names[rival]}")
+            del columns.woe[name]
+        else:
+            kept.append(i)
+
+
+def drop_collinear(columns: Columns, limit: float, fates: Fates) -> None:
+    """Drop the column with the highest variance inflation factor until none is above the limit.
+
+    VIF = 1 / (1 - R squared) of a column on all others: the diagonal of the inverse of the correlation matrix (Belsley, Kuh
+    and Welsch, "Regression Diagnostics", 1980).
+    """
+    while len(columns.woe) > 1:
+        names = list(columns.woe)
+        factors = np.diag(np.linalg.pinv(_correlation(columns, names), hermitian=True))
+        worst = int(np.argmax(factors))
+        if factors[worst] <= limit:
+            return
+        fates.set(names[worst], "dropped", f"VIF {factors[worst]:.1f} above {limit:g}")
+        del columns.woe[names[worst]]
+
+
+def _correlation(columns: Columns, names: list[str]) -> Floats:
+    if len(names) < 2:
+        return np.ones((len(names), len(names)))
+    covariance = np.cov(columns.matrix(names), rowvar=False, aweights=columns.weight)
+    deviation = np.sqrt(np.diag(covariance))
+    return np.asarray(covariance / np.outer(deviation, deviation))
+
+
+def choose(
+    columns: Columns, *, method: Method, max_p_value: float, max_variables: int, fates: Fates
+) -> tuple[list[str], Logistic]:
+    """Return the variables of the scorecard and their fit: every coefficient negative and significant.
+
+    `stepwise` adds the variable with the largest score statistic (Rao, 1948) whose sign is right, then removes what is no
+    longer significant or has turned, until nothing changes: the bound on the signs holds at every step. `backward` starts
+    from all. `l1` lets the lasso choose the set, at the penalty whose cross-validated likelihood is best, and goes on backward
+    without the penalty, so that coefficients are not shrunk and have standard errors.
+    """
+    names = list(columns.woe)
+    if method == "stepwise":
+        names = _stepwise(columns, max_p_value, max_variables, fates)
+    elif method == "l1":
+        chosen = _lasso(columns, names)
+        for name in names:
+            if name not in chosen:
+                fates.set(name, "dropped", "coefficient 0 under the L1 penalty")
+        names = chosen
+    return _backward(columns, names, max_p_value, max_variables, fates)
+
+
+def _backward(
+    columns: Columns, names: list[str], max_p_value: float, max_variables: int, fates: Fates
+) -> tuple[list[str], Logistic]:
+    """Drop one variable at a time: wrong sign first, then p-value, then the weakest beyond the allowed number."""
+    while True:
+        fit = logistic(columns.matrix(names), columns.outcome, columns.weight)
+        worst, detail = _worst(fit, max_p_value, max_variables)
+        if worst is None:
+            return names, fit
+        fates.set(names[worst], "dropped", detail)
+        names = [name for i, name in enumerate(names) if i != worst]
+
+
+def _worst(fit: Logistic, max_p_value: float, max_variables: int) -> tuple[int | None, str]:
+    """Return which slope is to go first and why; None where all may stay."""
+    slopes, p_values, ratio = fit.coefficients[1:], fit.p_values[1:], fit.coefficients[1:] / fit.std_errors[1:]
+    if (slopes >= 0).any():
+        worst = int(np.argmax(ratio))
+        return worst, f"wrong sign: coefficient {slopes[worst]:+.2f} beside the others"
+    if (p_values > max_p_value).any():
+        worst = int(np.argmin(np.abs(ratio)))
+        return worst, f"p-value {p_values[worst]:.3f} above {max_p_value:g}"
+    if len(slopes) > max_variables:
+        worst = int(np.argmin(np.abs(ratio)))
+        return worst, f"weakest beyond {max_variables} variables (z {abs(ratio[worst]):.1f})"
+    return None, ""
+
+
+def _stepwise(columns: Columns, max_p_value: float, max_variables: int, fates: Fates) -> list[str]:
+    entered: list[str] = []
+    seen: set[frozenset[str]] = set()
+    removed: dict[str, str] = {}
+    while True:
+        fit = logistic(columns.matrix(entered), columns.outcome, columns.weight)
+        worst, detail = _worst(fit, max_p_value, len(columns.woe))
+        if worst is not None:
+            removed[entered.pop(worst)] = detail
+            continue
+        waiting = [name for name in columns.woe if name not in entered]
+        z = _score_statistics(columns, entered, waiting, fit)
+        best = int(np.argmin(z)) if waiting else -1
+        if best < 0 or len(entered) == max_variables or 2 * ndtr(z[best]) > max_p_value or z[best] >= 0:
+            break
+        if frozenset([*entered, waiting[best]]) in seen:
+            break  # it goes in circles: this set was left before
+        entered.append(waiting[best])
+        seen.add(frozenset(entered))
+    for name, statistic in zip(waiting, z, strict=True):
+        p = 2 * ndtr(-abs(statistic))
+        if statistic >= 0:
+            detail = f"wrong sign beside the others (z {statistic:+.1f})"
+        elif p > max_p_value:
+            detail = removed.get(name, f"adds nothing beside the others: p-value {p:.3f} above {max_p_value:g}")
+        else:
+            detail = f"beyond {max_variables} variables (z {abs(statistic):.1f})"
+        fates.set(name, "dropped", detail)
+    return entered
+
+
+def _score_statistics(columns: Columns, entered: list[str], waiting: list[str], fit: Logistic) -> Floats:
+    """Return the signed root of the score statistic of each waiting variable; negative where it would lower P(bad).
+
+    With sampling weights its variance is the sandwich's, as that of the coefficients.
+    """
+    design = np.column_stack([np.ones(columns.outcome.size), columns.matrix(entered)])
+    weight = np.ones(columns.outcome.size) if columns.weight is None else columns.weight
+    chance = expit(design @ fit.coefficients)
+    residual, information = columns.outcome - chance, weight * chance * (1 - chance)
+    inverse = np.linalg.pinv((design * information[:, None]).T @ design, hermitian=True)
+    found = np.zeros(len(waiting))
+    for i, name in enumerate(waiting):
+        column = columns.woe[name]
+        own = column - design @ (inverse @ (design.T @ (information * column)))
+        variance = own**2 @ (information if columns.weight is None else (weight * residual) ** 2)
+        found[i] = (own @ (weight * residual)) / np.sqrt(variance) if variance > 0 else 0.0
+    return found
+
+
+def _lasso(columns: Columns, names: list[str]) -> list[str]:
+    from sklearn.linear_model import LogisticRegressionCV
+
+    if not names:
+        return []
+    matrix = columns.matrix(names)
+    centre = np.average(matrix, axis=0, weights=columns.weight)
+    spread = np.sqrt(np.average((matrix - centre) ** 2, axis=0, weights=columns.weight))
+    search = LogisticRegressionCV(
+        Cs=L1_PENALTIES, l1_ratios=(1.0,), solver="saga", cv=L1_FOLDS, scoring="neg_log_loss", max_iter=500, tol=1e-3,
+        random_state=0, use_legacy_attributes=False,
+    )  # fmt: skip
+    search.fit((matrix - centre) / spread, columns.outcome, sample_weight=columns.weight)
+    return [name for name, slope in zip(names, np.ravel(search.coef_), strict=True) if slope < 0]
