@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from tests.simulation import behaviour, figure_tables, truths
+from workbench.reporting.plots import plot_roll_matrix
 from workbench.reporting.style import figure_settings
 
 from . import _plots_customers as customers
@@ -39,7 +41,9 @@ PICTURES = (
     Picture("cohorts", "12-month bad rate of the customers at each month end", figure_tables.cohorts, outcomes.plot_cohorts),
     Picture("vintages", "Share of loans bad so far, by quarter of opening", figure_tables.vintages, outcomes.plot_vintages),
     Picture("hazard", "Hazard of the first default by months on book", figure_tables.hazards, outcomes.plot_hazard),
-    Picture("rolls", "Moves between buckets from one month end to the next", figure_tables.moves, outcomes.plot_roll_matrix),
+    Picture("rolls", "Moves between buckets from one month end to the next", figure_tables.moves,
+            partial(plot_roll_matrix, before="", after="a month later",
+                    title="From one month end to the next, days past due")),
     Picture("paths", "Defaults by the way into them, quarter by quarter", truths.paths_by_quarter, outcomes.plot_paths),
     Picture("prepayment", "Loans not yet repaid before their time", figure_tables.prepayment, outcomes.plot_prepayment),
     Picture("recovery", "Share of the written-off amounts that came back", figure_tables.recoveries, outcomes.plot_recovery),

@@ -110,37 +110,6 @@ def plot_hazard(table: pd.DataFrame, *, ax: Axes | None = None, title: str = "")
     return ax
 
 
-@_plot("from_bucket", "to_bucket", "share")
-def plot_roll_matrix(table: pd.DataFrame, *, ax: Axes | None = None, title: str = "") -> Axes:
-    """Draw the `share` of the loans in `from_bucket` that are in `to_bucket` a month later, the darker the more."""
-    rows, columns = table["from_bucket"].unique(), table["to_bucket"].unique()
-    ax = _axes(ax, title=title or "From one month end to the next, days past due", grid="")
-    matrix = table.pivot_table(index="from_bucket", columns="to_bucket", values="share").reindex(
-        index=rows, columns=columns
-    )
-    values = matrix.to_numpy(float)
-    ax.pcolormesh(values, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1).set_rasterized(False)
-    for (y, x), value in np.ndenumerate(values):
-        text = (
-            ""
-            if value == 0
-            else "<.1"
-            if value < 0.001
-            else f"{100 * value:.0f}"
-            if value >= 0.1
-            else f"{100 * value:.1f}"
-        )
-        ax.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=8, color="white" if value > 0.5 else INK)
-    ax.set_xticks(
-        [x + 0.5 for x in range(len(columns))], [str(name).replace("written", "written\n") for name in columns]
-    )
-    ax.set_yticks([y + 0.5 for y in range(len(rows))], list(rows))
-    ax.set_xlabel("a month later, % of the row")
-    ax.invert_yaxis()
-    ax.spines["bottom"].set_visible(False)
-    return ax
-
-
 @_plot("product", "age_months", "surviving")
 def plot_prepayment(table: pd.DataFrame, *, ax: Axes | None = None, title: str = "") -> Axes:
     """Draw the share of loans not yet repaid before their time (`surviving`) by `age_months`, a line a `product`."""

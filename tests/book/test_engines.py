@@ -18,8 +18,10 @@ from workbench.book.book import Book
 from workbench.book.engines import canonical
 from workbench.book.portfolio import delinquency, exposures, monthly_portfolio
 from workbench.book.schema import TABLES
+from workbench.book.vintages import vintage_curves
 from workbench.core.errors import BookError, ParameterError
 from workbench.core.workspace import Workspace
+from workbench.models.definition import bad_rate_by_window, roll_rates
 from workbench.models.sample import sample
 
 from ..database import Database
@@ -95,7 +97,8 @@ def test_sample_and_portfolio_on_postgres_equal_those_on_duckdb(
 ) -> None:
     database.load(small_book, "small")
     facts = small_book.manifest.facts
-    attach_book(workspace, "small-pg", url=database.url(), schema="small", time_zone=facts.time_zone)
+    place = {"url": database.url(), "schema": "small"}
+    attach_book(workspace, "small-pg", **place, time_zone=facts.time_zone, first_day=facts.first_day)
     attached = Book.open(workspace, "small-pg")
     as_of = date(2024, 6, 30)
     for table in (delinquency, exposures):
@@ -104,6 +107,10 @@ def test_sample_and_portfolio_on_postgres_equal_those_on_duckdb(
     pd.testing.assert_frame_equal(ours, theirs, rtol=1e-12, check_dtype=False)
     ours, theirs = (sample(book, as_of=[as_of]).frame for book in (attached, small_book))
     pd.testing.assert_frame_equal(ours, theirs, rtol=1e-12, check_dtype=False)
+    for evidence in (roll_rates, bad_rate_by_window):
+        pd.testing.assert_frame_equal(evidence(attached, as_of=[as_of]), evidence(small_book, as_of=[as_of]))
+    ours, theirs = (vintage_curves(book, as_of=as_of) for book in (attached, small_book))
+    pd.testing.assert_frame_equal(ours, theirs)
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------------

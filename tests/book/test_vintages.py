@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import binomtest
 
 from workbench.book.book import Book
-from workbench.book.vintages import vintages
+from workbench.book.vintages import vintage_curves, vintages
 from workbench.core.dates import month_ends
 
 OPENED = {
@@ -65,3 +65,41 @@ def test_the_interval_is_wilsons(book: Book) -> None:
 
 def test_no_quarter_is_old_enough(book: Book) -> None:
     assert vintages(book, as_of=date(2023, 12, 31)).empty
+
+
+def test_curves_count_by_age(book: Book) -> None:
+    table = vintage_curves(book, as_of=AS_OF)
+    bads = {vintage: rows["bads"].tolist() for vintage, rows in table.groupby("vintage")}
+    # L3 is written off at age 6, L1 is bad at 12 and L2 at 13; the last of June 2024 is 15, 12 and 9 months after the quarters
+    assert bads == {
+        "2023Q1": [0] * 6 + [1] * 6 + [2] + [3] * 3,
+        "2023Q2": [0] * 13,
+        "2023Q3": [0] * 3 + [1] * 7,
+    }
+    assert table.loc[table["vintage"] == "2023Q1", "age_months"].tolist() == list(range(16))
+    assert table.groupby("vintage")["loans"].unique().map(list).to_dict() == {
+        "2023Q1": [3],
+        "2023Q2": [1],
+        "2023Q3": [1],
+    }
+    assert (table["bad_rate"] == table["bads"] / table["loans"]).all()
+
+
+def test_curves_by_year_and_up_to_an_age(book: Book) -> None:
+    table = vintage_curves(book, as_of=AS_OF, every="year")
+    assert table["vintage"].unique().tolist() == ["2023"]
+    assert (table["loans"] == 5).all()
+    assert table["bads"].tolist() == [0, 0, 0, 1, 1, 1, 2]
+    assert vintage_curves(book, as_of=AS_OF, every="year", max_age_months=3)["bads"].tolist() == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("age", [6, 12, 13])
+def test_a_curve_passes_through_the_vintages_of_each_age(book: Book, age: int) -> None:
+    curves, points = vintage_curves(book, as_of=AS_OF), vintages(book, as_of=AS_OF, age_months=age)
+    at_age = curves.loc[curves["age_months"] == age, ["loans", "bads", "bad_rate"]]
+    assert at_age.to_numpy().tolist() == points[["loans", "bads", "bad_rate"]].to_numpy().tolist()
+
+
+@pytest.mark.parametrize("day", [date(2023, 1, 15), date(2023, 4, 20)])
+def test_loans_too_young_for_a_curve(book: Book, day: date) -> None:
+    assert vintage_curves(book, as_of=day).empty

@@ -146,6 +146,27 @@ def plotted() -> dict[str, Any]:
                 }
             )
         ),
+        "roll matrix": plots.plot_roll_matrix(
+            pd.DataFrame(
+                {
+                    "from_bucket": ["current"] * 3 + ["1-29"] * 3 + ["90+"] * 3,
+                    "to_bucket": ["current", "1-29", "written off"] * 3,
+                    "share": [0.95, 0.0496, 0.0004, 0.4, 0.6, 0, None, None, None],
+                }
+            ),
+            before="months 1 to 12",
+            after="months 13 to 24",
+        ),
+        "by window": plots.plot_bad_rate_by_window(
+            pd.DataFrame(
+                {
+                    "as_of": [months[0]] * 4 + [months[6]] * 3,
+                    "window_months": [3, 6, 12, 24, 3, 6, 12],
+                    "bad_rate": [0.01, 0.02, 0.033, 0.045, 0.012, 0.023, 0.039],
+                }
+            ),
+            chosen_months=12,
+        ),
         "missing": plots.plot_missingness(
             pd.DataFrame(
                 {"column": ["employed_since", "education", "monthly_income"], "missing_share": [0.21, 0.08, 0.012]}

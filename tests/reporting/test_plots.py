@@ -24,6 +24,8 @@ COLUMNS = {
     "plot_amount_trend": ["month", "amount"],
     "plot_vintage": ["vintage", "age_months", "bad_rate"],
     "plot_roll_rate": ["month", "from_bucket", "rate"],
+    "plot_roll_matrix": ["from_bucket", "to_bucket", "share"],
+    "plot_bad_rate_by_window": ["as_of", "window_months", "bad_rate"],
     "plot_missingness": ["column", "missing_share"],
     "plot_decile_bad_rate": ["decile", "bad_rate", "low", "high"],
     "plot_alerts": ["severity", "alerts"],
@@ -33,6 +35,8 @@ TEXT = {
     "bucket": "current",
     "vintage": "2024Q1",
     "from_bucket": "1-29",
+    "to_bucket": "90+",
+    "as_of": "2026-06-30",
     "column": "income",
     "severity": "red",
 }

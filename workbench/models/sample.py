@@ -55,6 +55,28 @@ def active_loans(book: Book, *, as_of: date) -> ibis.Table:
     return rows.filter(is_active(rows))
 
 
+def read_until(book: Book, known_by: date | None) -> date:
+    """Return the last day of which anything is read: `known_by`, or the book's last day if that is earlier or none is given."""
+    return min(known_by or book.manifest.facts.last_day, book.manifest.facts.last_day)
+
+
+def window_end(book: Book, *, as_of: date, window_months: int, known_by: date | None) -> date:
+    """Return the last day of the window after `as_of`.
+
+    Raises
+    ------
+    ParameterError
+        If it lies after `known_by` or after the book.
+    """
+    end, last = add_months(as_of, window_months), read_until(book, known_by)
+    if end > last:
+        raise ParameterError(
+            f"as_of {as_of}: its window of {window_months} months ends {end}, but book {book.name!r} is read up to {last}. "
+            f"Choose a date up to {latest_observation(last, window_months=window_months)}."
+        )
+    return end
+
+
 def sample(
     book: Book, *, as_of: Sequence[date], known_by: date | None = None, window_months: int | None = None
 ) -> Sample:
@@ -84,13 +106,7 @@ def sample(
     window = window_months or target.window_months
     frames, losses = [], []
     for day in sorted(set(as_of)):
-        end = add_months(day, window)
-        last = min(known_by or book.manifest.facts.last_day, book.manifest.facts.last_day)
-        if end > last:
-            raise ParameterError(
-                f"as_of {day}: its window of {window} months ends {end}, but book {book.name!r} is read up to {last}. "
-                f"Choose a date up to {latest_observation(last, window_months=window)}."
-            )
+        end = window_end(book, as_of=day, window_months=window, known_by=known_by)
         cohort = _cohort(book, day, end)
         loss = _losses(cohort, day)
         incomplete = loss["incomplete"] / max(loss["active"] - loss["already_bad"], 1)
@@ -107,55 +123,71 @@ def sample(
 
 
 def _cohort(book: Book, day: date, end: date) -> pd.DataFrame:
-    target = book.definitions.target
-    active = active_loans(book, as_of=day)
-    active = active.select("loan_id", "customer_id", "dpd", balance=active.balance.cast("float64")).to_pandas()
-    in_window = performance(book, as_of=end, days=month_ends(day, end))
-    worst = (
-        in_window.filter(in_window.open | in_window.written_off)
-        .group_by("loan_id")
-        .aggregate(worst_dpd=_.dpd.max(), written_off=_.written_off.any())
-        .to_pandas()
-    )
-    loans = active.merge(worst, on="loan_id", how="left").merge(
-        _left_unfinished(book, day, end), on="loan_id", how="left"
-    )
-    loans = loans.merge(_restructured(book, day, end), on="loan_id", how="left")
-    bad_now = loans["dpd"] >= target.bad_dpd
-    goes_bad = loans["worst_dpd"].fillna(0) >= target.bad_dpd
-    goes_bad |= loans["written_off"].eq(True) | loans["restructured"].eq(True)
-    loans = loans.assign(bad_now=bad_now, goes_bad=goes_bad, cut=loans["left"].eq(True) & ~goes_bad)
-    customers = loans.groupby("customer_id", as_index=False).agg(
-        bad_now=("bad_now", "any"),
-        goes_bad=("goes_bad", "any"),
-        cut=("cut", "any"),
-        worst_dpd=("worst_dpd", "max"),
-        exposure=("balance", "sum"),
-    )
-    good = customers["worst_dpd"].fillna(0) < target.good_below_dpd
+    customers = follow_up(book, as_of=day, until=end)
+    good = customers["worst_dpd"].fillna(0) < book.definitions.target.good_below_dpd
     outcome = np.select(
-        [customers["bad_now"], customers["goes_bad"], customers["cut"], good],
+        [customers["bad_now"], customers["bad_on"].notna(), customers["left_on"].notna(), good],
         ["already_bad", "bad", "incomplete", "good"],
         default="indeterminate",
     )
-    result = customers.assign(as_of=pd.Timestamp(day), outcome=outcome)[["customer_id", "as_of", "outcome", "exposure"]]
-    ordered: pd.DataFrame = result.sort_values("customer_id", ignore_index=True)
-    return ordered
+    return customers.assign(as_of=pd.Timestamp(day), outcome=outcome)[["customer_id", "as_of", "outcome", "exposure"]]
+
+
+def follow_up(book: Book, *, as_of: date, until: date) -> pd.DataFrame:
+    """Return the customers active at `as_of`, and when the loans that make them so went bad, or left, by `until`.
+
+    Returns
+    -------
+    DataFrame
+        One row a customer, by customer_id: bad_now (bool), bad_on (the first month end at `bad_dpd` or more or written off,
+        or the day of a distressed restructuring; NaT if neither), written_off (bool: by a month end), left_on (the day on
+        which a loan was sold, or left the book unfinished otherwise; NaT if none), worst_dpd (days, at the month ends after
+        `as_of`; null where the book does not say), exposure (balance at `as_of`).
+    """
+    target = book.definitions.target
+    active = active_loans(book, as_of=as_of)
+    active = active.select("loan_id", "customer_id", "dpd", balance=active.balance.cast("float64")).to_pandas()
+    after = performance(book, as_of=until, days=month_ends(as_of, until))
+    after = after.filter(after.open | after.written_off)
+    is_bad = ((after.dpd >= target.bad_dpd) | after.written_off).fill_null(False)
+    worst = after.group_by("loan_id").aggregate(
+        worst_dpd=after.dpd.max(), written_off=after.written_off.any(), late_on=after.month_end.min(where=is_bad)
+    )
+    loans = active
+    for dated in (worst.to_pandas(), _left_unfinished(book, as_of, until), _restructured(book, as_of, until)):
+        loans = loans.merge(dated, on="loan_id", how="left")
+    days = loans[["late_on", "restructured_on", "left_on"]].apply(pd.to_datetime)
+    loans = loans.assign(
+        bad_now=loans["dpd"] >= target.bad_dpd,
+        bad_on=days[["late_on", "restructured_on"]].min(axis="columns"),
+        written_off=loans["written_off"].eq(True),
+        left_on=days["left_on"],
+    )
+    customers: pd.DataFrame = loans.groupby("customer_id", as_index=False).agg(
+        bad_now=("bad_now", "any"),
+        bad_on=("bad_on", "min"),
+        written_off=("written_off", "any"),
+        left_on=("left_on", "min"),
+        worst_dpd=("worst_dpd", "max"),
+        exposure=("balance", "sum"),
+    )
+    return customers
 
 
 def _left_unfinished(book: Book, day: date, end: date) -> pd.DataFrame:
     loans = book.as_known("loans", as_of=end)
     left = loans.filter(_.close_reason.isin(INCOMPLETE_REASONS), _.closed_on > day)
-    frame: pd.DataFrame = left.select("loan_id", left=True).to_pandas()
+    frame: pd.DataFrame = left.select("loan_id", left_on="closed_on").to_pandas()
     return frame
 
 
 def _restructured(book: Book, day: date, end: date) -> pd.DataFrame:
     if "restructurings" not in book.tables or not book.definitions.target.distressed_restructuring_is_bad:
-        return pd.DataFrame({"loan_id": pd.Series(dtype="str"), "restructured": pd.Series(dtype="bool")})
+        return pd.DataFrame({"loan_id": pd.Series(dtype="str"), "restructured_on": pd.Series(dtype="datetime64[us]")})
     rows = book.as_known("restructurings", as_of=end)
     distressed = rows.filter(_.distressed, _.effective_on > day)
-    frame: pd.DataFrame = distressed.select("loan_id", restructured=True).distinct().to_pandas()
+    first = distressed.group_by("loan_id").aggregate(restructured_on=_.effective_on.min())
+    frame: pd.DataFrame = first.to_pandas()
     return frame
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
+import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -296,11 +297,11 @@ def _lines(ax: Axes, table: pd.DataFrame, x: str, y: str, by: str) -> None:
         if late >= 0 and len(known):
             ends.append((float(known[y].iloc[-1]), known[x].iloc[-1], _short(name), colour))
     gap = (ax.get_ylim()[1] - ax.get_ylim()[0]) * 0.062  # a label's height, so that names do not overlap
-    height = -float("inf")
+    height: dict[Any, float] = {}  # of the last name so far, by where its line ends
     for end, at, name, colour in sorted(ends, key=lambda item: item[0]):
-        height = max(end, height + gap)
+        height[at] = max(end, height.get(at, -float("inf")) + gap)
         words: dict[str, Any] = {"color": colour, "fontsize": 8, "weight": "bold", "va": "center"}
-        ax.annotate(name, (at, height), (5, 0), textcoords="offset points", annotation_clip=False, **words)
+        ax.annotate(name, (at, height[at]), (5, 0), textcoords="offset points", annotation_clip=False, **words)
 
 
 @_plot("vintage", "age_months", "bad_rate")
@@ -323,6 +324,67 @@ def plot_roll_rate(
     _lines(ax, table.assign(month=months), "month", "rate", "from_bucket")
     _date_axis(ax, months)
     ax.set_ylim(bottom=0)
+    return ax
+
+
+@_plot("from_bucket", "to_bucket", "share")
+def plot_roll_matrix(
+    table: pd.DataFrame,
+    *,
+    before: str = "before",
+    after: str = "after",
+    ax: Axes | None = None,
+    title: str = "Moves from bucket to bucket",
+) -> Axes:
+    """Draw the `share` (0 to 1) of each `from_bucket` that is in each `to_bucket` later, the darker the more.
+
+    Buckets are in the order of the table; the row of a bucket in which nobody was, with null shares, stays empty.
+    """
+    rows, columns = table["from_bucket"].unique(), table["to_bucket"].unique()
+    ax = _axes(ax, title=title, x=f"{after}, % of the row", y=before, grid="", bars=len(rows) + 3)
+    matrix = table.pivot_table(index="from_bucket", columns="to_bucket", values="share")
+    shares = matrix.reindex(index=rows, columns=columns).to_numpy(float)
+    if len(rows):
+        cells = ax.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1)
+        cells.set_rasterized(False)
+    for (y, x), share in np.ndenumerate(shares):
+        colour = "white" if share > 0.65 else "black"  # not INK, which turns light on a dark page: cells do not turn
+        ax.text(x + 0.5, y + 0.5, _cell_share(share), ha="center", va="center", fontsize=8, color=colour)
+    ax.set_xticks([x + 0.5 for x in range(len(columns))], [_short(name).replace(" ", "\n") for name in columns])
+    ax.set_yticks([y + 0.5 for y in range(len(rows))], [_short(name) for name in rows])
+    ax.invert_yaxis()
+    ax.spines["bottom"].set_visible(False)
+    return ax
+
+
+def _cell_share(share: float) -> str:
+    """Return a share in per cent, as short as a cell wants it; nothing for 0 and for null."""
+    if pd.isna(share) or share == 0:
+        return ""
+    if share < 0.001:
+        return "<.1"
+    return f"{share * 100:.0f}" if share >= 0.1 else f"{share * 100:.1f}"
+
+
+@_plot("as_of", "window_months", "bad_rate")
+def plot_bad_rate_by_window(
+    table: pd.DataFrame,
+    *,
+    chosen_months: int | None = None,
+    ax: Axes | None = None,
+    title: str = "Bad rate by length of the window",
+) -> Axes:
+    """Draw the cumulated `bad_rate` by `window_months`, a line for each `as_of`; the window `chosen_months` is marked."""
+    ax = _axes(ax, title=title, x="Months after the observation date", percent="y")
+    _lines(
+        ax, table.assign(as_of=_months(table["as_of"]).dt.strftime("%Y-%m-%d")), "window_months", "bad_rate", "as_of"
+    )
+    ax.set_xticks(sorted(table["window_months"].unique()))
+    ax.set_ylim(bottom=0)
+    if chosen_months is not None:
+        ax.axvline(chosen_months, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        place = (chosen_months, 0)
+        ax.annotate("chosen", place, (4, 4), textcoords="offset points", color=MUTED, fontsize=8)
     return ax
 
 
