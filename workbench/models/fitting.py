@@ -92,6 +92,14 @@ class FitOptions:
     reference: Literal["average", "best"] = "average"
 
 
+class NothingSurvived(ModelError):  # noqa: N818 - an outcome, as NotBinned is
+    """No candidate is left to fit on; `fates` says what became of each."""
+
+    def __init__(self, message: str, fates: pd.DataFrame) -> None:
+        super().__init__(message)
+        self.fates = fates
+
+
 class FittedScorecard(NamedTuple):
     """A scorecard with the evidence for it.
 
@@ -173,7 +181,7 @@ def fit_scorecard(
     woe = {kept: columns.woe[kept] for kept in chosen}
     if not woe:
         lines = "; ".join(f"{row.variable}: {row.detail}" for row in fates.frame().itertuples())
-        raise ModelError(f"sample of {name}: no candidate survived ({lines:.1000}).")
+        raise NothingSurvived(f"sample of {name}: no candidate survived ({lines:.1000}).", fates.frame())
     for kept in woe:
         fates.set(kept, "in", "ridge fit: the plain one did not converge" if fit.penalised else "")
     variables = tuple(
