@@ -96,39 +96,74 @@ def log_candidate(
     ModelError
         A name that no reference could hold, or another process that kept the registry locked for 120 s.
     """
-    for what, name in (("model", model_name), ("experiment", experiment)):
-        if not _NAME.fullmatch(name):
-            raise ModelError(f"{what} name {name!r}: use letters, digits, '_', '-' and '.' only.")
+    _check_name("model", model_name)
     text = model.to_json()
-    with _locked(tracking_uri), _client(tracking_uri) as client:
-        found = client.get_experiment_by_name(experiment)
-        location = (artifact_root / experiment).absolute().as_uri()
-        experiment_id = found.experiment_id if found else client.create_experiment(experiment, location)
-        run_tags = {str(key): str(value) for key, value in tags.items()} | {
-            "kind": model.kind,
-            "code_sha256": code_sha256(),
-            "packages_sha256": hashlib.sha256(installed_packages().encode()).hexdigest(),
-        }
-        run_id = client.create_run(experiment_id, tags=run_tags, run_name=model_name).info.run_id
-        try:
-            for key, value in params.items():
-                client.log_param(run_id, key, value)
-            for key, number in metrics.items():
-                client.log_metric(run_id, key, float(number))
-            with tempfile.TemporaryDirectory() as folder:
-                _write_evidence(Path(folder), tables, figures)
-                for file, content in {**(texts or {}), "packages.txt": installed_packages()}.items():
-                    (Path(folder) / file).write_text(content, encoding="utf-8")
-                client.log_artifacts(run_id, folder)
-            version = _register(client, model, text, model_name, run_id, tracking_uri, example)
-            if gates is not None:
-                client.set_model_version_tag(model_name, version, "gates", gates)
-        except BaseException:
-            client.set_terminated(run_id, "FAILED")
-            raise
-        client.set_terminated(run_id, "FINISHED")
+    evidence = Evidence(params, metrics, tables, figures, {**tags, "kind": model.kind}, texts or {})
+    with (
+        _locked(tracking_uri),
+        _client(tracking_uri) as client,
+        _run(client, model_name, experiment, evidence, artifact_root) as run_id,
+    ):
+        version = _register(client, model, text, model_name, run_id, tracking_uri, example)
+        if gates is not None:
+            client.set_model_version_tag(model_name, version, "gates", gates)
         client.set_registered_model_alias(model_name, CANDIDATE, version)
     return ModelVersion(model_name, version, run_id)
+
+
+class Evidence(NamedTuple):
+    """What a run keeps: see `log_candidate`."""
+
+    params: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    tables: Mapping[str, pd.DataFrame]
+    figures: Mapping[str, Figure]
+    tags: Mapping[str, str]
+    texts: Mapping[str, str]
+
+
+def log_evidence(evidence: Evidence, *, name: str, experiment: str, tracking_uri: str, artifact_root: Path) -> str:
+    """Record a run that registers no model, as a comparison of two; return its id."""
+    with (
+        _locked(tracking_uri),
+        _client(tracking_uri) as client,
+        _run(client, name, experiment, evidence, artifact_root) as run_id,
+    ):
+        return run_id
+
+
+def _check_name(what: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ModelError(f"{what} name {name!r}: use letters, digits, '_', '-' and '.' only.")
+
+
+@contextlib.contextmanager
+def _run(client: Any, name: str, experiment: str, evidence: Evidence, artifact_root: Path) -> Iterator[str]:
+    """Make a run, log the evidence, and end it: as failed, where what follows fails."""
+    _check_name("experiment", experiment)
+    found = client.get_experiment_by_name(experiment)
+    location = (artifact_root / experiment).absolute().as_uri()
+    experiment_id = found.experiment_id if found else client.create_experiment(experiment, location)
+    tags = {str(key): str(value) for key, value in evidence.tags.items()} | {
+        "code_sha256": code_sha256(),
+        "packages_sha256": hashlib.sha256(installed_packages().encode()).hexdigest(),
+    }
+    run_id = client.create_run(experiment_id, tags=tags, run_name=name).info.run_id
+    try:
+        for key, value in evidence.params.items():
+            client.log_param(run_id, key, value)
+        for key, number in evidence.metrics.items():
+            client.log_metric(run_id, key, float(number))
+        with tempfile.TemporaryDirectory() as folder:
+            _write_evidence(Path(folder), evidence.tables, evidence.figures)
+            for file, content in {**evidence.texts, "packages.txt": installed_packages()}.items():
+                (Path(folder) / file).write_text(content, encoding="utf-8")
+            client.log_artifacts(run_id, folder)
+        yield run_id
+    except BaseException:
+        client.set_terminated(run_id, "FAILED")
+        raise
+    client.set_terminated(run_id, "FINISHED")
 
 
 def load_model(ref: str, *, tracking_uri: str) -> tuple[RegisteredModel, ModelVersion]:
