@@ -141,12 +141,14 @@ def fit_challenger(
     parts = folds(outcome, customers, dates, seed=seed)
     groups = _groups(sample, outcome, candidates)
     kept = {name: about for name, about in candidates.items() if name in groups or _is_number(sample[name], about)}
+    kept = {name: about for name, about in kept.items() if sample[name].notna().any()}
     whole = design(sample, kept, groups)
     ready = []
     for train, test in parts:
         own = _groups(sample.iloc[train], outcome[train], kept)
         inner = {name: about for name, about in kept.items() if not about.categorical or name in own}
         columns = design(sample, inner, own)
+        columns.loc[:, columns.iloc[train].isna().all()] = 0.0  # the trees take no column without a value
         ready.append((train, test, columns.to_numpy(), _constraints(columns, inner)))
     rows = []
     for values in itertools.product(*grid.values()):
