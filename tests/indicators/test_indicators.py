@@ -17,8 +17,9 @@ from workbench.indicators.panel import build_panel
 from workbench.indicators.registry import REGISTRY, At, indicator, select
 from workbench.indicators.stored import load_panel, panel_path, write_panel
 
+from .comparison import compare
 from .edge import DAYS, LEAP_DAY, edge_tables
-from .plain import REFERENCES, customers
+from .plain import REFERENCES
 from .random_book import FIRST_DAY, LAST_DAY, random_book
 
 MakeBook = Callable[..., Book]
@@ -27,27 +28,6 @@ MakeBook = Callable[..., Book]
 @pytest.fixture(scope="module")
 def edge_book(make_book: MakeBook) -> Book:
     return make_book(edge_tables(), **DAYS)
-
-
-def compare(book: Book, as_of: date) -> pd.DataFrame:
-    """Return the panel after each of its cells has been compared with the reference."""
-    panel, expected = build_panel(book, as_of=as_of), customers(book, as_of)
-    frame = panel.frame.set_index("customer_id")
-    assert sorted(expected) == frame.index.tolist()
-    wrong = []
-    for name in frame.columns.drop("as_of"):
-        for customer_id, customer in expected.items():
-            found, wanted = frame.at[customer_id, name], REFERENCES[name](customer)
-            if wanted is None or pd.isna(found):
-                same = wanted is None and pd.isna(found)
-            elif isinstance(wanted, str):
-                same = found == wanted
-            else:
-                same = math.isclose(found, wanted, rel_tol=1e-9, abs_tol=1e-9)
-            if not same:
-                wrong.append((name, customer_id, found, wanted))
-    assert not wrong
-    return frame
 
 
 def test_every_indicator_has_a_reference() -> None:
@@ -82,11 +62,9 @@ def test_the_simulated_book_equals_the_references(as_of: date, small_book: Book)
     ("seed", "zone", "as_of"),
     [
         (1, "America/New_York", LEAP_DAY),
-        (2, "Asia/Shanghai", date(2024, 3, 15)),
-        (3, "UTC", date(2023, 12, 31)),
         (4, "Europe/Berlin", date(2024, 3, 31)),
     ],
-)
+)  # bench/random_books.py: many more
 def test_random_books_equal_the_references(seed: int, zone: str, as_of: date, make_book: MakeBook) -> None:
     book = make_book(
         random_book(loans=120, seed=seed, zone=zone), time_zone=zone, first_day=FIRST_DAY, last_day=LAST_DAY

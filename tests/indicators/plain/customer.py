@@ -157,11 +157,11 @@ def _known(book: Book, table: str, as_of: date, end: datetime) -> list[Row]:
     schema = TABLES[table]
     latest: dict[tuple[Any, ...], Row] = {}
     stored = pd.read_parquet(book.folder / f"{table}.parquet")
+    stored = stored.loc[stored["known_at"] < end]
     if table in ("transactions", "events"):  # nothing looks further back than 180 days
         stored = stored.loc[stored[schema.occurred] > pd.Timestamp(as_of) - pd.Timedelta(days=190)]
     for row in sorted(_plain(stored), key=lambda row: row["known_at"]):
-        if row["known_at"] < end:
-            latest[tuple(row[name] for name in schema.key)] = row
+        latest[tuple(row[name] for name in schema.key)] = row
     kept = []
     for row in latest.values():
         moment = row[schema.occurred] if schema.occurred else None

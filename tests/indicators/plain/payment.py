@@ -100,11 +100,10 @@ def dues(c: Customer) -> list[tuple[date, int]]:
             if level <= 0:
                 found.append((due_on, 0))
                 continue
-            settled, day = end, c.as_of
-            covered = sum(paid.values()) >= level
-            while covered:
+            settled, day, paid_by_then = end, c.as_of, sum(paid.values())
+            while paid_by_then >= level:
+                paid_by_then -= paid.get(day, 0)
                 settled, day = day, day - timedelta(days=1)
-                covered = sum(amount for when, amount in paid.items() if when <= day) >= level
             found.append((due_on, (min(settled, end) - due_on).days))
     return found
 
