@@ -115,26 +115,37 @@ def utc_offsets(time_zone: str, since: datetime, until: datetime) -> list[tuple[
     [(datetime.datetime(2025, 1, 1, 0, 0), datetime.timedelta(seconds=28800))]
     """
     zone, moment = ZoneInfo(time_zone), since
-    found: list[tuple[datetime, timedelta]] = []
+
+    def offset_at(instant: datetime) -> timedelta:
+        return instant.replace(tzinfo=UTC).astimezone(zone).utcoffset() or timedelta()
+
+    found = [(since, offset_at(since))]
     while moment < until:
-        offset = moment.replace(tzinfo=UTC).astimezone(zone).utcoffset() or timedelta()
-        if not found or found[-1][1] != offset:
-            found.append((moment, offset))
+        if offset_at(moment + timedelta(days=1)) == found[-1][1]:  # no zone has ever changed twice within a day
+            moment += timedelta(days=1)
+            continue
         moment += timedelta(minutes=30)  # clocks change at whole or half hours
+        if moment < until and (offset := offset_at(moment)) != found[-1][1]:
+            found.append((moment, offset))
     return found
 
 
-@cache
 def midnight_offsets(time_zone: str, until: date) -> list[tuple[date, timedelta]]:
     """Return the offsets from UTC at the midnights that end the days from 1970 to `until`, each with its first day.
 
     >>> midnight_offsets("Asia/Shanghai", date(1985, 1, 1))
     [(datetime.date(1970, 1, 1), datetime.timedelta(seconds=28800))]
     """
+    first, *later = _midnight_offsets(time_zone, until.year)
+    return [first, *(found for found in later if found[0] <= until)]
+
+
+@cache
+def _midnight_offsets(time_zone: str, until_year: int) -> list[tuple[date, timedelta]]:
+    zone, day = ZoneInfo(time_zone), date(1970, 1, 1)
     found: list[tuple[date, timedelta]] = []
-    day = date(1970, 1, 1)
-    while day <= until or not found:
-        offset = datetime.combine(day + timedelta(days=1), time()) - day_end(day, time_zone)
+    while day.year <= until_year or not found:
+        offset = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone).utcoffset() or timedelta()
         if not found or found[-1][1] != offset:
             found.append((day, offset))
         day += timedelta(days=1)
