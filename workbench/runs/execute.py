@@ -39,6 +39,8 @@ def _say(**facts: Any) -> None:
 
 
 def _execute(job: dict[str, Any], executed: Path) -> dict[str, Any] | None:
+    # jsonschema would build a grammar of IRIs with it at import, over a second; no schema of notebooks has an IRI
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     import papermill
     from papermill.engines import NBClientEngine, papermill_engines
     from papermill.exceptions import PapermillExecutionError
