@@ -160,6 +160,58 @@ def test_report_open_prints_the_page(lender: Lender, typed: Typed) -> None:
     assert "not run yet" in other.message()
 
 
+def test_bins_are_written_edited_and_fitted_with(lender: Lender, typed: Typed) -> None:
+    path = lender.home / "params" / "bins" / "mine.yaml"
+    done = typed("model", "bins", "demo_scorecard@candidate", "--save", "mine", home=lender.home)
+    assert done.code == 0, done.err
+    assert f"{path}: the bins of" in done.out
+    again = typed("model", "bins", "demo_scorecard@candidate", "--save", "mine", home=lender.home)
+    assert again.code == 2
+    assert "exists already" in again.message()
+    wrong = typed("model", "bins", "demo_anomaly@candidate", "--save", "other", home=lender.home)
+    assert wrong.code == 2
+    assert "expected a scorecard" in wrong.message()
+    assert typed("model", "bins", "demo_scorecard@candidate", "--save", "../x", home=lender.home).code == 2
+    kept = path.read_text("utf-8")
+    path.write_text(kept.replace("splits: [", "splits: [1e9, ", 1), "utf-8")
+    try:
+        refused_run = typed("run", "30_scorecard", "--book", "demo", "-p", "bins=mine", home=lender.home)
+        assert refused_run.code == 3
+        assert "do not ascend" in refused_run.err
+        path.write_text(kept, "utf-8")
+        options = (
+            "-p",
+            "bins=mine",
+            "-p",
+            "integer_points=true",
+            "-p",
+            "calibrate_to=long_run",
+            "-p",
+            "register_candidate=false",
+        )
+        done = typed("run", "30_scorecard", "--book", "demo", *options, "--json", home=lender.home)
+        assert done.code == 0, done.err
+        folder = Path(json.loads(done.out)["folder"])
+        before, now = (
+            {v["bins"]["name"]: v["bins"] for v in json.loads(text)["variables"]}
+            for text in (
+                (lender.folder("30_scorecard").parent / folder.name / "scorecard.json").read_text("utf-8"),
+                (folder / "scorecard.json").read_text("utf-8"),
+            )
+        )
+        assert now == before
+        card = json.loads((folder / "scorecard.json").read_text("utf-8"))
+        assert card["integer_points"]
+        assert all(points == round(points) for variable in card["variables"] for points in variable["points"])
+        assert card["provenance"]["bins"] == "mine"
+        page = (folder / "30_scorecard.html").read_text("utf-8")
+        assert "bins by hand" in page
+        assert "What whole points cost" in page
+        assert "calibrated to a mean of" in page
+    finally:
+        path.unlink()
+
+
 def test_gates_that_fail_make_no_champion_until_somebody_says_so(lender: Lender, typed: Typed) -> None:
     """The last here: it changes the registry."""
     gates = lender.home / "params" / "gates.yaml"

@@ -27,7 +27,13 @@ def both_classes(bad: npt.ArrayLike, *, what: str = "sample") -> npt.NDArray[np.
     >>> both_classes([0, 1, 0]).sum()
     np.int64(1)
     """
-    values = np.asarray(bad, dtype=np.float64)
+    try:
+        values = np.asarray(bad, dtype=np.float64)
+    except (TypeError, ValueError):
+        example = next((value for value in np.ravel(np.asarray(bad, dtype=object)) if isinstance(value, str)), bad)
+        raise SampleError(
+            f"{what}: outcomes are text or mixed, such as {example!r}; expected 0 (good) and 1 (bad)."
+        ) from None
     if values.ndim != 1:
         raise SampleError(f"{what}: expected one column of outcomes, found {values.ndim} dimensions.")
     strange = int(np.sum((values != 0) & (values != 1)))
