@@ -18,6 +18,7 @@ from workbench.core.errors import ParameterError, SampleError
 from workbench.core.workspace import Workspace
 from workbench.indicators.registry import REGISTRY
 from workbench.models.development import (
+    beside,
     candidates,
     gate_metrics,
     group_members,
@@ -28,6 +29,7 @@ from workbench.models.development import (
     stability_table,
     validate,
 )
+from workbench.models.evaluation import gini
 from workbench.models.fitting import FittedScorecard
 from workbench.models.sample import Sample, sample
 
@@ -245,3 +247,20 @@ def test_single_ginis_are_signed_by_the_declared_direction() -> None:
     table = single_ginis(by_day, ["exposure", "salary_3m"], by="day", undirected=True).set_index("indicator")
     assert table.loc["exposure"].tolist() == [1, 1]
     assert table.loc["salary_3m"].isna().all()
+
+
+def test_beside_the_scorecard_each_single_variable_with_its_difference(
+    rows: pd.DataFrame, fitted: FittedScorecard
+) -> None:
+    names = list(fitted.scorecard.inputs)
+    table = beside(fitted.scorecard, rows, names, part="out of time", by_points=True).set_index("ranked_by")
+    late = rows[rows["part"] == "out of time"]
+    score = fitted.scorecard.score(late, reasons=False)["score"]
+    assert table.loc["scorecard", "gini"] == pytest.approx(gini(late["bad"], score))
+    assert np.isnan(table.loc["scorecard", "difference"])
+    for name in names:
+        row = table.loc[name]
+        assert row["difference"] == pytest.approx(table.loc["scorecard", "gini"] - row["gini"])
+        assert row["difference_low"] < row["difference"] < row["difference_high"]
+    empty = beside(fitted.scorecard, rows, names, part="out of group", by_points=True)
+    assert empty["gini"].isna().all()  # no bads there

@@ -142,7 +142,7 @@ def test_a_category_dtype_fails_there(table: Table) -> None:
     with pytest.raises(ValueError, match="could not convert string to float"):
         BinningProcess(["place"]).fit(pd.DataFrame({"place": column}), bad)
     assert fit_bins(column, bad, name="place", direction=None, categorical=True).groups
-    with pytest.raises(NotBinned, match="place: .* declare it categorical"):
+    with pytest.raises(NotBinned, match=r"place: .* declare it categorical"):
         fit_bins(column, bad, name="place", direction=None)
 
 
@@ -158,11 +158,10 @@ def test_numbers_as_text_become_categories_there(table: Table) -> None:
 def test_a_target_of_text_fails_there_and_is_named_here(table: Table) -> None:
     frame, bad = table
     words = np.where(bad == 1, "late", "duly")
+    fitted = OptimalBinning().fit(frame["use"].fillna(0).to_numpy(), words)  # in silence
     with pytest.raises(ValueError, match="Found array with 0 sample"):
-        OptimalBinning().fit(frame["use"].fillna(0).to_numpy(), words)
-    with pytest.raises(
-        SampleError, match="x: outcomes are text or mixed, such as 'duly'; expected 0 .good. and 1 .bad."
-    ):
+        fitted.binning_table.build()
+    with pytest.raises(SampleError, match="x: outcomes are text or mixed, such as 'duly'; expected 0"):
         fit_bins(frame["use"], words, name="x", direction=None)
 
 

@@ -16,7 +16,7 @@ from workbench.indicators.stored import load_panel
 from workbench.models.columns import texts
 from workbench.models.evaluation import brier, gini, ks
 from workbench.models.fitting import Candidate
-from workbench.models.intervals import delong_interval, interval
+from workbench.models.intervals import delong_interval, gini_difference, interval
 from workbench.models.sample import Sample, hash_share, latest_observation
 from workbench.models.sample_table import TableSample
 from workbench.models.scorecard import Scorecard
@@ -430,6 +430,42 @@ def own_ginis(scorecard: Scorecard, rows: pd.DataFrame, names: Sequence[str]) ->
             row[str(part)] = gini(bad, points[index], weights) if 0 < bad.sum() < len(bad) else None
         table.append(row)
     return pd.DataFrame(table)
+
+
+def beside(
+    scorecard: Scorecard, rows: pd.DataFrame, names: Sequence[str], *, part: str, by_points: bool = False
+) -> pd.DataFrame:
+    """Return the Gini of the scorecard and of single variables on one part, and how far apart they are, by customer.
+
+    Single variables are ranked as in `single_ginis`, or by the points of their own bins. Columns: ranked_by, gini, low, high,
+    difference (the scorecard's less its own), difference_low, difference_high; null where the part cannot tell.
+    """
+    there = rows[rows["part"] == part]
+    bad, who = there["bad"].to_numpy(), there["customer_id"].to_numpy()
+    score = scorecard.score(there, reasons=False)["score"].to_numpy()
+    offered = candidates()
+    table: list[dict[str, object]] = []
+    for name in ["scorecard", *names]:
+        if name == "scorecard":
+            value = score
+        elif by_points:
+            variable = next(variable for variable in scorecard.variables if variable.name == name)
+            value = np.asarray(variable.points)[variable.bins.assign(there[name])]
+        else:
+            sign = {"higher": -1.0, "lower": 1.0}.get(str(offered[name].direction), 1.0)
+            value = sign * there[name].fillna(there[name].median()).to_numpy(np.float64)
+        row: dict[str, object] = {"ranked_by": name}
+        try:
+            found = delong_interval(bad, value, groups=who)
+            row |= {"gini": found.value, "low": found.low, "high": found.high}
+            if name != "scorecard":
+                apart = gini_difference(bad, score, value, groups=who)
+                row |= {"difference": apart.value, "difference_low": apart.low, "difference_high": apart.high}
+        except SampleError:
+            pass  # one class, or no value at all: nothing to tell
+        table.append(row)
+    columns = ["ranked_by", "gini", "low", "high", "difference", "difference_low", "difference_high"]
+    return pd.DataFrame(table).reindex(columns=columns)
 
 
 def new_customers_out_of_time(rows: pd.DataFrame) -> pd.DataFrame:
