@@ -310,10 +310,11 @@ def _admitted(
             hint = nearest(name, [str(column) for column in sample.columns])
             raise ModelError(f"candidate {name}: the sample needs exactly one column of this name.{hint}")
         check_templates(candidate.reason, name=name, categorical=candidate.categorical)
-        twin = first_of.setdefault(_fingerprint(sample[name]), name)
-        if twin != name:
-            fates.set(name, "dropped", f"the same values as {twin} in every row")
-            continue
+        if sample[name].nunique(dropna=False) > 1:  # what is constant or all missing is told by its bins
+            twin = first_of.setdefault(_fingerprint(sample[name]), name)
+            if twin != name:
+                fates.set(name, "dropped", f"the same values as {twin} in every row")
+                continue
         admitted.append(name)
     return admitted
 
