@@ -310,18 +310,19 @@ def _admitted(
             hint = nearest(name, [str(column) for column in sample.columns])
             raise ModelError(f"candidate {name}: the sample needs exactly one column of this name.{hint}")
         check_templates(candidate.reason, name=name, categorical=candidate.categorical)
-        if sample[name].nunique(dropna=False) > 1:  # what is constant or all missing is told by its bins
-            twin = first_of.setdefault(_fingerprint(sample[name]), name)
-            if twin != name:
-                fates.set(name, "dropped", f"the same values as {twin} in every row")
-                continue
+        values = _fingerprint(sample[name])
+        twin = first_of.setdefault(values, name) if values else name
+        if twin != name:
+            fates.set(name, "dropped", f"the same values as {twin} in every row")
+            continue
         admitted.append(name)
     return admitted
 
 
 def _fingerprint(values: pd.Series) -> bytes:
-    """Return a hash of a column's values, the same for a column that is an exact copy."""
-    return hashlib.sha256(pd.util.hash_pandas_object(values, index=False).to_numpy().tobytes()).digest()
+    """Return a hash of a column's values, the same for an exact copy; nothing for a constant, of which its bins tell."""
+    hashed = pd.util.hash_pandas_object(values, index=False).to_numpy()
+    return b"" if (hashed == hashed[0]).all() else hashlib.sha256(hashed.tobytes()).digest()
 
 
 def _bins_of(
