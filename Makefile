@@ -42,7 +42,7 @@ bench:
 
 proofs:
 	@.ci/setup test
-	@for name in dpd broken kills appends random_books calibration lender settings; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
+	@for name in coverage dpd broken kills appends random_books calibration lender settings; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
 
 lock:
 	@.ci/setup test

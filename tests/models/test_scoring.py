@@ -13,13 +13,15 @@ import pytest
 from workbench.book.book import Book
 from workbench.core.errors import InputError, ModelError
 from workbench.core.workspace import Workspace
-from workbench.models import tracking
+from workbench.indicators.panel import Panel
+from workbench.models import scoring, tracking
 from workbench.models.fitting import FittedScorecard
 from workbench.models.scoring import (
     SCORE_COLUMNS,
     keep_scores,
     load_scorecard,
     read_rows,
+    rescore_history,
     score_panel,
 )
 from workbench.models.tracking import ModelVersion
@@ -70,6 +72,30 @@ def test_scores_are_kept_by_date_version_and_book_generation(
     assert kept.columns.tolist() == SCORE_COLUMNS
     assert kept["customer_id"].is_monotonic_increasing
     assert kept.set_index("customer_id")["score"].to_dict() == june.set_index("customer_id")["score"].to_dict()
+
+
+def test_a_promotion_scores_every_date_of_the_history_again_and_keeps_the_old(
+    panel: pd.DataFrame, fitted: FittedScorecard, empty_book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = score_panel(fitted.scorecard, VERSION, panel)
+    files = keep_scores(empty_book, pd.concat([old, old.assign(as_of=JULY)]))
+    bytes_before = [path.read_bytes() for path in files]
+
+    def stored(_book: Book, *, as_of: date) -> Panel:
+        return Panel(panel.assign(as_of=pd.Timestamp(as_of)), {})
+
+    monkeypatch.setattr(scoring, "load_panel", stored)
+    newer = ModelVersion("pd", "4", "run")
+    rounded = fitted.scorecard.rounded()
+    assert rescore_history(empty_book, rounded, newer) == [JUNE.date(), JULY.date()]
+    folder = empty_book.workspace.books / empty_book.name / "scores" / "pd"
+    assert sorted(path.name for path in (folder / "v4").iterdir()) == sorted(path.name for path in files)
+    again = pd.read_parquet(folder / "v4" / files[0].name).set_index("customer_id")["score"]
+    expected = rounded.score(panel, reasons=False)["score"].to_numpy()
+    assert again[panel["customer_id"]].tolist() == expected.tolist()
+    assert [path.read_bytes() for path in files] == bytes_before
+    other = ModelVersion("never_scored", "1", "run")
+    assert rescore_history(empty_book, rounded, other) == []
 
 
 def test_rows_are_read_with_ids_as_text(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from scipy.stats import chi2
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 from workbench.core.errors import ParameterError
@@ -91,14 +92,21 @@ def test_vif_equals_statsmodels_and_the_worst_goes_first(table: tuple[pd.DataFra
 
 
 def test_monthly_csi_by_hand() -> None:
-    codes, months = np.array([0] * 60 + [1] * 40 + [0] * 30 + [1] * 70), np.repeat([0, 1], 100)
-    pad = SMOOTHING / 100
-    by_hand = 0.3 * np.log((0.6 + pad) / (0.3 + pad)) - 0.3 * np.log((0.4 + pad) / (0.7 + pad))
-    assert monthly_csi(codes, months, None) == pytest.approx(by_hand)
-    assert monthly_csi(codes, months, np.full(200, 2.0)) == pytest.approx(
-        0.3 * np.log((0.6 + pad / 2) / (0.3 + pad / 2)) - 0.3 * np.log((0.4 + pad / 2) / (0.7 + pad / 2))
-    )
-    assert np.isnan(monthly_csi(codes, np.zeros(200, np.intp), None))
+    codes, months = np.array([0] * 600 + [1] * 400 + [0] * 300 + [1] * 700), np.repeat([0, 1], 1000)
+    pad = SMOOTHING / 1000
+    plain = 0.3 * np.log((0.6 + pad) / (0.3 + pad)) - 0.3 * np.log((0.4 + pad) / (0.7 + pad))
+    chance = chi2.ppf(0.999, 1) * (1 / 1000 + 1 / 1000)
+    assert monthly_csi(codes, months, None) == pytest.approx(plain - chance)
+    pad, chance = pad / 2, chance / 2
+    plain = 0.3 * np.log((0.6 + pad) / (0.3 + pad)) - 0.3 * np.log((0.4 + pad) / (0.7 + pad))
+    assert monthly_csi(codes, months, np.full(2000, 2.0)) == pytest.approx(plain - chance)
+    assert np.isnan(monthly_csi(codes, np.zeros(2000, np.intp), None))
+
+
+def test_small_months_are_not_unstable_by_chance() -> None:
+    rng = np.random.default_rng(3)
+    found = [monthly_csi(rng.integers(0, 6, 1000), rng.integers(0, 25, 1000), None) for _ in range(40)]
+    assert np.mean(np.array(found) > 0.05) <= 0.1
 
 
 def test_what_shifts_between_months_is_dropped(table: tuple[pd.DataFrame, np.ndarray]) -> None:

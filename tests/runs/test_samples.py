@@ -198,7 +198,7 @@ def test_bad_usage_and_bad_tables_are_one_error_and_leave_nothing(broken: Worksp
     refused(FIT, "--sample", "flta", words="unknown sample 'flta'. Did you mean 'flat'?")
     refused(FIT, "--sample", "../flat", words="unknown sample '../flat'")
     refused(FIT, "--sample", "flat", "--as-of", "2025-01-31", words="leave --as-of out")
-    refused("20_indicators", "--sample", "flat", words="Notebooks that take --sample: 30_scorecard.")
+    refused("20_indicators", "--sample", "flat", words="Notebooks that take --sample: 30_scorecard, 31_challenger.")
     refused(FIT, "--sample", "flat", "-p", "sample=x", words="'sample' is set by the run itself")
     refused(FIT, "--sample", "flat", "-p", "max_varables=2", words="Did you mean 'max_variables'?")
     for old, new, expected in (

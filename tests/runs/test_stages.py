@@ -42,15 +42,19 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(pipeline, "run_notebook", note_run)
     monkeypatch.setattr(pipeline, "promote", note_promotion)
+    monkeypatch.setattr(
+        pipeline, "rescore_champion", lambda _workspace, name: notes.append(f"score {name} again") or [1, 2]
+    )
     return notes
 
 
 def test_a_book_without_champion_gets_a_scorecard(short: Workspace, ran: list[str]) -> None:
     result = run_pipeline(short, "short")
     expected = [f"{stage} short 2023-08-31" for stage in STAGES]
-    expected.insert(STAGES.index(FIT) + 1, "promote short_scorecard@3 by workbench pipeline")
+    place = STAGES.index(FIT) + 1
+    expected[place:place] = ["promote short_scorecard@3 by workbench pipeline", "score short_scorecard again"]
     assert ran == expected
-    assert result.promotion == "short_scorecard@3 promoted to champion: every gate passed"
+    assert result.promotion == "short_scorecard@3 promoted to champion: every gate passed; 2 dates scored again"
     assert not (short.mlruns / "mlflow.db").exists()  # to look for a champion makes no registry
 
 

@@ -41,7 +41,10 @@ def interval(
     """Return a statistic with its percentile bootstrap interval, drawing whole customers with replacement.
 
     A customer seen at several dates is one draw, so that repeated rows do not pass for evidence (cluster bootstrap:
-    Field and Welsh, 2007, J. R. Stat. Soc. B 69). Draws with one class only are left out.
+    Field and Welsh, 2007, J. R. Stat. Soc. B 69). The draws are moved by twice their bias (Efron and Tibshirani, "An
+    Introduction to the Bootstrap", 1993, chapter 10), once for theirs and once for that of the value: a KS, being a maximum,
+    is too large in small samples, and its plain interval held the truth in 89 % (bench/coverage.py). Draws with one class only
+    are left out.
 
     Parameters
     ----------
@@ -88,9 +91,9 @@ def interval(
             f"interval: only {len(draws)} of {repeats} bootstrap draws hold both classes "
             f"({int(outcome.sum())} bads, {len(customers)} customers). Use a larger sample, or delong_interval."
         )
-    tail = (1 - level) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    return Interval(statistic(outcome, value, weight), float(low), float(high), level)
+    tail, found = (1 - level) / 2, statistic(outcome, value, weight)
+    low, high = np.quantile(draws, [tail, 1 - tail]) - 2 * (np.mean(draws) - found)
+    return Interval(found, float(low), float(high), level)
 
 
 def difference(
