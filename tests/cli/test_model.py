@@ -177,8 +177,8 @@ def test_bins_are_written_edited_and_fitted_with(lender: Lender, typed: Typed) -
     path.write_text(kept.replace("splits: [", "splits: [1e9, ", 1), "utf-8")
     try:
         refused_run = typed("run", "30_scorecard", "--book", "demo", "-p", "bins=mine", home=lender.home)
-        assert refused_run.code == 3
-        assert "do not ascend" in refused_run.err
+        assert refused_run.code == 2
+        assert "do not ascend" in refused_run.message()
         path.write_text(kept, "utf-8")
         given = ("bins=mine", "integer_points=true", "calibrate_to=long_run", "register_candidate=false")
         options = [word for one in given for word in ("-p", one)]
