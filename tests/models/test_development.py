@@ -149,6 +149,20 @@ def test_a_group_that_is_known_only_as_it_is_now_is_refused(small_book: Book) ->
         group_members(small_book, "segment=mass", as_of=LAST)
 
 
+@pytest.mark.parametrize(("vintage", "months"), [("2023", range(1, 13)), ("2023Q2", range(4, 7))])
+def test_a_vintage_is_kept_out_by_the_first_loan(vintage: str, months: range, small_book: Book) -> None:
+    loans = small_book.as_known("loans", as_of=LAST).to_pandas()
+    first = pd.to_datetime(loans.groupby("customer_id")["opened_on"].min())
+    expected = first.index[(first.dt.year == 2023) & first.dt.month.isin(months)]
+    assert group_members(small_book, f"vintage={vintage}", as_of=LAST) == sorted(expected)
+
+
+@pytest.mark.parametrize("vintage", ["1950", "23", "2023Q5", ""])
+def test_a_vintage_that_is_none_is_told(vintage: str, small_book: Book) -> None:
+    with pytest.raises(ParameterError, match="out_of_group: "):
+        group_members(small_book, f"vintage={vintage}", as_of=LAST)
+
+
 def test_an_empty_group_is_told(small_book: Book) -> None:
     with pytest.raises(ParameterError, match="nobody has region = 'Atlantis' in book 'small'"):
         group_members(small_book, "region=Atlantis", as_of=LAST)

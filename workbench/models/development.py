@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 
 import numpy as np
 import pandas as pd
+from ibis import _
 
 from workbench.book.book import Book
 from workbench.core.dates import last_month_end, month_end, step_back
@@ -204,24 +206,47 @@ def validation_part(rows: pd.DataFrame) -> str:
 def group_members(book: Book, group: str, *, as_of: date) -> list[str]:
     """Return the customers of a group named `column=value`; none for an empty name.
 
+    `vintage=2024` and `vintage=2024Q3` are those whose first loan was opened then.
+
     Raises
     ------
     ParameterError
-        If the name has no '=', the column is unknown, or nobody is in the group.
+        If the name has no '=', the column or vintage is none, or nobody is in the group.
     """
     if not group:
         return []
     column, equals, value = group.partition("=")
+    if column == "vintage":
+        return _of_vintage(book, value, as_of=as_of)
     customers = book.as_known("customers", as_of=as_of)
     if column in book.manifest.facts.current_only.get("customers", []):
         raise ParameterError(
             f"out_of_group: {column!r} is known only as it is now in book {book.name!r}; choose another."
         )
     if not equals or column not in customers.columns:
-        raise ParameterError(f"out_of_group: found {group!r}, expected column=value with a column of customers.")
+        raise ParameterError(
+            f"out_of_group: found {group!r}, expected column=value with a column of customers, or vintage=2024."
+        )
     members = customers.filter(customers[column].cast("string") == value).customer_id.to_pandas()
     if members.empty:
         raise ParameterError(f"out_of_group: nobody has {column} = {value!r} in book {book.name!r}.")
+    return sorted(members)
+
+
+def _of_vintage(book: Book, vintage: str, *, as_of: date) -> list[str]:
+    found = re.fullmatch(r"(\d{4})(?:Q([1-4]))?", vintage)
+    if not found:
+        raise ParameterError(
+            f"out_of_group: found vintage={vintage}, expected a year or quarter, such as 2024 or 2024Q3."
+        )
+    loans = book.as_known("loans", as_of=as_of)
+    first = loans.group_by("customer_id").aggregate(day=_.opened_on.min())
+    first = first.filter(_.day.year() == int(found[1]))
+    if found[2]:
+        first = first.filter(_.day.quarter() == int(found[2]))
+    members = first.customer_id.to_pandas()
+    if members.empty:
+        raise ParameterError(f"out_of_group: nobody's first loan in book {book.name!r} was opened in {vintage}.")
     return sorted(members)
 
 
