@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,46 +161,46 @@ def test_report_open_prints_the_page(lender: Lender, typed: Typed) -> None:
     assert "not run yet" in other.message()
 
 
-def test_bins_are_written_edited_and_fitted_with(lender: Lender, typed: Typed) -> None:
-    path = lender.home / "params" / "bins" / "mine.yaml"
-    done = typed("model", "bins", "demo_scorecard@candidate", "--save", "mine", home=lender.home)
+def test_bins_are_written_edited_and_fitted_with(lender: Lender, typed: Typed, tmp_path: Path) -> None:
+    home = tmp_path / "home"  # a copy: others read the runs of the lender
+    for name in ("data", "mlruns", "notebooks", "params"):
+        shutil.copytree(lender.home / name, home / name)
+    path = home / "params" / "bins" / "mine.yaml"
+    done = typed("model", "bins", "demo_scorecard@candidate", "--save", "mine", home=home)
     assert done.code == 0, done.err
     assert f"{path}: the bins of" in done.out
-    again = typed("model", "bins", "demo_scorecard@candidate", "--save", "mine", home=lender.home)
+    again = typed("model", "bins", "demo_scorecard@candidate", "--save", "mine", home=home)
     assert again.code == 2
     assert "exists already" in again.message()
-    wrong = typed("model", "bins", "demo_anomaly@candidate", "--save", "other", home=lender.home)
+    wrong = typed("model", "bins", "demo_anomaly@candidate", "--save", "other", home=home)
     assert wrong.code == 2
     assert "expected a scorecard" in wrong.message()
-    assert typed("model", "bins", "demo_scorecard@candidate", "--save", "../x", home=lender.home).code == 2
+    assert typed("model", "bins", "demo_scorecard@candidate", "--save", "../x", home=home).code == 2
     first = (lender.folder("30_scorecard") / "scorecard.json").read_text("utf-8")
     kept = path.read_text("utf-8")
     path.write_text(kept.replace("splits: [", "splits: [1e9, ", 1), "utf-8")
-    try:
-        refused_run = typed("run", "30_scorecard", "--book", "demo", "-p", "bins=mine", home=lender.home)
-        assert refused_run.code == 2
-        assert "do not ascend" in refused_run.message()
-        path.write_text(kept, "utf-8")
-        given = ("bins=mine", "integer_points=true", "calibrate_to=long_run", "register_candidate=false")
-        options = [word for one in given for word in ("-p", one)]
-        done = typed("run", "30_scorecard", "--book", "demo", *options, "--json", home=lender.home)
-        assert done.code == 0, done.err
-        folder = Path(json.loads(done.out)["folder"])
-        before, now = (
-            {v["bins"]["name"]: v["bins"] for v in json.loads(text)["variables"]}
-            for text in (first, (folder / "scorecard.json").read_text("utf-8"))
-        )
-        assert now == before
-        card = json.loads((folder / "scorecard.json").read_text("utf-8"))
-        assert card["integer_points"]
-        assert all(points == round(points) for variable in card["variables"] for points in variable["points"])
-        assert card["provenance"]["bins"] == "mine"
-        page = (folder / "30_scorecard.html").read_text("utf-8")
-        assert "bins by hand" in page
-        assert "What whole points cost" in page
-        assert "calibrated to a mean of" in page
-    finally:
-        path.unlink()
+    refused_run = typed("run", "30_scorecard", "--book", "demo", "-p", "bins=mine", home=home)
+    assert refused_run.code == 2
+    assert "do not ascend" in refused_run.message()
+    path.write_text(kept, "utf-8")
+    given = ("bins=mine", "integer_points=true", "calibrate_to=long_run", "register_candidate=false")
+    options = [word for one in given for word in ("-p", one)]
+    done = typed("run", "30_scorecard", "--book", "demo", *options, "--json", home=home)
+    assert done.code == 0, done.err
+    folder = Path(json.loads(done.out)["folder"])
+    before, now = (
+        {v["bins"]["name"]: v["bins"] for v in json.loads(text)["variables"]}
+        for text in (first, (folder / "scorecard.json").read_text("utf-8"))
+    )
+    assert now == before
+    card = json.loads((folder / "scorecard.json").read_text("utf-8"))
+    assert card["integer_points"]
+    assert all(points == round(points) for variable in card["variables"] for points in variable["points"])
+    assert card["provenance"]["bins"] == "mine"
+    page = (folder / "30_scorecard.html").read_text("utf-8")
+    assert "bins by hand" in page
+    assert "What whole points cost" in page
+    assert "calibrated to a mean of" in page
 
 
 def test_gates_that_fail_make_no_champion_until_somebody_says_so(lender: Lender, typed: Typed) -> None:
