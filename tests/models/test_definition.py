@@ -15,6 +15,7 @@ from workbench.book.book import Book
 from workbench.book.performance import performance
 from workbench.core.dates import month_ends
 from workbench.core.errors import BookError, ParameterError
+from workbench.models import definition
 from workbench.models.definition import (
     BUCKETS,
     WRITTEN_OFF,
@@ -324,6 +325,14 @@ def test_a_simulated_lender_has_the_samples_bad_rate(small_book: Book) -> None:
     )
     assert table.groupby("as_of")["customers"].nunique().tolist() == [1, 1]
     assert table.groupby("as_of")["bads"].apply(lambda bads: bads.is_monotonic_increasing).all()
+
+
+def test_what_the_sample_has_followed_is_not_read_again(small_book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [date(2024, 3, 31), date(2024, 6, 30)]
+    sampled = sample(small_book, as_of=days)
+    anew = roll_rates(small_book, as_of=days, months=12)
+    monkeypatch.setattr(definition, "follow_up", None)
+    pd.testing.assert_frame_equal(roll_rates(small_book, as_of=days, months=12, followed=sampled.followed), anew)
 
 
 def test_a_simulated_lender_rolls_as_its_loans_do(small_book: Book) -> None:

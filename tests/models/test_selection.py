@@ -147,3 +147,8 @@ def test_a_sign_off_that_does_not_hold(line: str) -> None:
     offered = {"complaints": Candidate(role="care"), "income": Candidate()}
     with pytest.raises(ParameterError, match="signed_off"):
         sign_offs([line], offered)
+
+
+def test_an_unknown_method_is_told(table: tuple[pd.DataFrame, np.ndarray]) -> None:
+    with pytest.raises(ParameterError, match="unknown method 'stepwize'"):
+        fit(table, method="stepwize")

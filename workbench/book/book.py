@@ -133,9 +133,8 @@ class Book:
         # Ibis 12 leaves this out on Spark, which then misses the tables in memory
         self.connection._run_pre_execute_hooks(rows)
         kept = rows.cache()
-        if (
-            self.connection.name == "postgres"
-        ):  # plans joins by statistics, and takes none of a temporary table by itself
+        # PostgreSQL plans joins by statistics, and takes none of a temporary table by itself
+        if self.connection.name == "postgres":
             self.connection.raw_sql(f'ANALYZE "{kept.op().name}"').close()
         return kept
 

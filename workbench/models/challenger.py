@@ -81,9 +81,8 @@ class Challenger:
             ) from None
         table = design(frame, self.candidates, self.groups)
         values = np.asarray(shap.TreeExplainer(self.model).shap_values(table.to_numpy()), dtype=np.float64)
-        names = list(self.candidates)
-        source = [names.index(str(column).partition("=")[0]) for column in table]
-        raised = np.zeros((len(frame), len(names)))
+        source = [place for place, about in enumerate(self.candidates.values()) for _ in range(_width(about))]
+        raised = np.zeros((len(frame), len(self.candidates)))
         np.add.at(raised.T, source, values.T)
         order = np.argsort(-raised, axis=1, kind="stable")[:, :MAX_REASONS]
         said = {
@@ -149,7 +148,7 @@ def fit_challenger(
         inner = {name: about for name, about in kept.items() if not about.categorical or name in own}
         columns = design(sample, inner, own)
         columns.loc[:, columns.iloc[train].isna().all()] = 0.0  # the trees take no column without a value
-        ready.append((train, test, columns.to_numpy(), _constraints(columns, inner)))
+        ready.append((train, test, columns.to_numpy(), _constraints(inner)))
     rows = []
     for values in itertools.product(*grid.values()):
         setting = dict(zip(grid, values, strict=True))
@@ -167,7 +166,7 @@ def fit_challenger(
     search = pd.DataFrame(rows).sort_values("log_loss", ignore_index=True, kind="stable")
     best = search.iloc[0].to_dict()
     setting = {name: best[name] for name in grid}
-    model = _boosted(setting, int(best["trees"]), _constraints(whole, kept), seed)
+    model = _boosted(setting, int(best["trees"]), _constraints(kept), seed)
     model.fit(whole.to_numpy(), outcome, weight)
     tuned = {**setting, "trees": float(best["trees"])}
     return Challenger(model, dict(kept), groups, tuned, search)
@@ -251,11 +250,16 @@ def _is_number(values: pd.Series, about: Candidate) -> bool:
     return True
 
 
-def _constraints(table: pd.DataFrame, candidates: Mapping[str, Candidate]) -> list[int]:
-    return [
-        0 if "=" in name or candidates[name].categorical else _SIGN[candidates[name].direction]
-        for name in table.columns
-    ]
+def _width(about: Candidate) -> int:
+    """Return how many columns `design` makes of a candidate: its own, and one for each special of a number."""
+    return 1 if about.categorical else 1 + len(about.specials)
+
+
+def _constraints(candidates: Mapping[str, Candidate]) -> list[int]:
+    signs: list[int] = []
+    for about in candidates.values():
+        signs += [0 if about.categorical else _SIGN[about.direction], *[0] * (_width(about) - 1)]
+    return signs
 
 
 def _boosted(setting: Mapping[str, Any], trees: int, signs: list[int], seed: int) -> HistGradientBoostingClassifier:

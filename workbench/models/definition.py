@@ -6,7 +6,7 @@ curve of the bad rate by its length flattens. Curves by vintage, the third piece
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import pandas as pd
@@ -42,7 +42,14 @@ def evidence_dates(book: Book, dates: Sequence[date], *, history_months: int = 0
     return fit[:: -(-len(fit) // at_most)] if fit else []
 
 
-def roll_rates(book: Book, *, as_of: Sequence[date], months: int = 12, known_by: date | None = None) -> pd.DataFrame:
+def roll_rates(
+    book: Book,
+    *,
+    as_of: Sequence[date],
+    months: int = 12,
+    known_by: date | None = None,
+    followed: Mapping[tuple[date, date], pd.DataFrame] | None = None,
+) -> pd.DataFrame:
     """Return how the customers active at the dates moved from their worst arrears before to their worst arrears after.
 
     A customer is in the worst bucket in which any loan active at the date was at a month end of the `months` months up to it
@@ -57,6 +64,8 @@ def roll_rates(book: Book, *, as_of: Sequence[date], months: int = 12, known_by:
         The observation dates; a customer counts at each.
     known_by
         No window may end after it. By default the book's last day.
+    followed
+        `Sample.followed`: a window that it holds is not read again.
 
     Returns
     -------
@@ -71,7 +80,7 @@ def roll_rates(book: Book, *, as_of: Sequence[date], months: int = 12, known_by:
         date, or a window ends after `known_by` or the book.
     """
     _check_months("months", [months])
-    moves = pd.concat([_moves(book, day, months, known_by) for day in _checked(book, as_of)])
+    moves = pd.concat([_moves(book, day, months, known_by, followed or {}) for day in _checked(book, as_of)])
     table = moves.groupby(["from_bucket", "to_bucket"], observed=False).size().rename("customers").reset_index()
     table["share"] = table["customers"] / table.groupby("from_bucket", observed=False)["customers"].transform("sum")
     return table.astype({"from_bucket": "str", "to_bucket": "str"})
@@ -173,7 +182,9 @@ def _cumulated(book: Book, day: date, ends: dict[int, date]) -> list[tuple[pd.Ti
     ]
 
 
-def _moves(book: Book, day: date, months: int, known_by: date | None) -> pd.DataFrame:
+def _moves(
+    book: Book, day: date, months: int, known_by: date | None, followed: Mapping[tuple[date, date], pd.DataFrame]
+) -> pd.DataFrame:
     """Return from_bucket and to_bucket of each customer active at the day."""
     first = _first_with_history(book, months)
     if day < first:
@@ -182,7 +193,7 @@ def _moves(book: Book, day: date, months: int, known_by: date | None) -> pd.Data
             f"Choose a date from {first}, or fewer months."
         )
     end = window_end(book, as_of=day, window_months=months, known_by=known_by)
-    after = follow_up(book, as_of=day, until=end)
+    after = followed[day, end] if (day, end) in followed else follow_up(book, as_of=day, until=end)
     after = after.loc[after["left_on"].isna() | after["bad_on"].notna()]
     before = performance(book, as_of=day, days=sorted({*month_ends(add_months(day, -months), day), day}))
     before = before.mutate(active=is_active(before) & (before.month_end == day))

@@ -15,7 +15,7 @@ from workbench.core.dates import last_month_end, month_end, step_back
 from workbench.core.errors import ParameterError, SampleError, unknown
 from workbench.indicators.registry import select
 from workbench.indicators.stored import load_panel
-from workbench.models.columns import texts
+from workbench.models.columns import Floats, texts
 from workbench.models.evaluation import brier, gini, ks
 from workbench.models.fitting import Candidate
 from workbench.models.intervals import delong_interval, gini_difference, interval
@@ -25,6 +25,7 @@ from workbench.models.scorecard import Scorecard
 from workbench.models.stability import psi, psi_interval
 
 SCORE = "score"
+_SIGNS = {"higher": -1.0, "lower": 1.0}
 PARTS = ("train", "test", "out of time", "new customers", "out of group")
 
 
@@ -429,14 +430,24 @@ def single_ginis(
     offered = candidates()
     table = []
     for name in names:
-        sign = {"higher": -1.0, "lower": 1.0}.get(str(offered[name].direction), -1.0 if undirected else None)
+        sign = _SIGNS.get(str(offered[name].direction), -1.0 if undirected else 0.0)
         row: dict[str, object] = {"indicator": name}
         for part, part_rows in rows.groupby(by):
             values, bad = part_rows[name], part_rows["bad"].to_numpy()
-            usable = sign is not None and values.notna().any() and 0 < bad.sum() < len(bad)
-            row[str(part)] = gini(bad, sign * values.fillna(values.median())) if usable and sign else None
+            usable = sign != 0 and values.notna().any() and 0 < bad.sum() < len(bad)
+            row[str(part)] = gini(bad, _signed(values, sign)) if usable else None
         table.append(row)
     return pd.DataFrame(table)
+
+
+def _signed(values: pd.Series, sign: float) -> Floats:
+    """Return a single indicator as a score; missing values take the median."""
+    return sign * values.fillna(values.median()).to_numpy(np.float64)
+
+
+def _points_of(scorecard: Scorecard, name: str, rows: pd.DataFrame) -> Floats:
+    variable = next(variable for variable in scorecard.variables if variable.name == name)
+    return np.asarray(variable.points)[variable.bins.assign(rows[name])]
 
 
 def own_ginis(scorecard: Scorecard, rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -444,10 +455,9 @@ def own_ginis(scorecard: Scorecard, rows: pd.DataFrame, names: Sequence[str]) ->
 
     Columns: indicator, then one a part. The bins were cut on train, so that a variable looks its best there.
     """
-    variables = {variable.name: variable for variable in scorecard.variables}
     table = []
     for name in names:
-        points = pd.Series(np.asarray(variables[name].points)[variables[name].bins.assign(rows[name])], rows.index)
+        points = pd.Series(_points_of(scorecard, name, rows), rows.index)
         row: dict[str, object] = {"indicator": name}
         for part, index in rows.groupby("part").groups.items():
             bad = rows.loc[index, "bad"].to_numpy()
@@ -474,11 +484,9 @@ def beside(
         if name == "scorecard":
             value = score
         elif by_points:
-            variable = next(variable for variable in scorecard.variables if variable.name == name)
-            value = np.asarray(variable.points)[variable.bins.assign(there[name])]
+            value = _points_of(scorecard, name, there)
         else:
-            sign = {"higher": -1.0, "lower": 1.0}.get(str(offered[name].direction), 1.0)
-            value = sign * there[name].fillna(there[name].median()).to_numpy(np.float64)
+            value = _signed(there[name], _SIGNS.get(str(offered[name].direction), 1.0))
         row: dict[str, object] = {"ranked_by": name}
         try:
             found = delong_interval(bad, value, groups=who)

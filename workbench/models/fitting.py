@@ -169,7 +169,7 @@ def fit_scorecard(
     if strange := sorted(set(rules or {}) - set(candidates)):
         raise ModelError(f"bins: {strange[0]!r} is no candidate of this sample. Remove it from the bins.")
     bins, columns = _bin(sample, outcome, weight, candidates, options, rules or {}, dates, fates)
-    drop_correlated(columns, bins, options.max_correlation, fates)
+    drop_correlated(columns, options.max_correlation, fates)
     drop_collinear(columns, options.max_vif, fates)
     chosen, fit = choose(
         columns,

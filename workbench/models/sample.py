@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -33,11 +33,14 @@ class Sample:
         One row an observation date: active, already_bad, incomplete, kept, bad, indeterminate, good, bad_rate.
     window_months
         Length of the outcome window.
+    followed
+        What `follow_up` returned, by observation date and end of the window: evidence of the definition needs it again.
     """
 
     frame: pd.DataFrame
     losses: pd.DataFrame
     window_months: int
+    followed: Mapping[tuple[date, date], pd.DataFrame] = field(default_factory=dict, compare=False, repr=False)
 
 
 def latest_observation(known_by: date, *, window_months: int) -> date:
@@ -104,10 +107,11 @@ def sample(
     """
     target = book.definitions.target
     window = window_months or target.window_months
-    frames, losses = [], []
+    frames, losses, followed = [], [], {}
     for day in sorted(set(as_of)):
         end = window_end(book, as_of=day, window_months=window, known_by=known_by)
-        cohort = _cohort(book, day, end)
+        followed[day, end] = follow_up(book, as_of=day, until=end)
+        cohort = _cohort(book, day, followed[day, end])
         loss = _losses(cohort, day)
         incomplete = loss["incomplete"] / max(loss["active"] - loss["already_bad"], 1)
         if incomplete > target.max_incomplete_share:
@@ -119,11 +123,10 @@ def sample(
         frames.append(cohort.loc[cohort["outcome"].isin(["good", "bad", "indeterminate"])])
     frame = pd.concat(frames, ignore_index=True)
     frame["bad"] = (frame["outcome"] == "bad").astype("int8")
-    return Sample(frame=frame, losses=pd.DataFrame(losses), window_months=window)
+    return Sample(frame=frame, losses=pd.DataFrame(losses), window_months=window, followed=followed)
 
 
-def _cohort(book: Book, day: date, end: date) -> pd.DataFrame:
-    customers = follow_up(book, as_of=day, until=end)
+def _cohort(book: Book, day: date, customers: pd.DataFrame) -> pd.DataFrame:
     good = customers["worst_dpd"].fillna(0) < book.definitions.target.good_below_dpd
     outcome = np.select(
         [customers["bad_now"], customers["bad_on"].notna(), customers["left_on"].notna(), good],

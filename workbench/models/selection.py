@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import chdtri, expit, ndtr
 
-from workbench.models.bins import Bins
+from workbench.core.errors import ParameterError, unknown
 from workbench.models.columns import Floats
-from workbench.models.evaluation import SMOOTHING
 from workbench.models.regression import Logistic, logistic
+from workbench.models.stability import index_of_counts
 
 Method = Literal["stepwise", "backward", "l1"]
 METHODS: tuple[Method, ...] = ("stepwise", "backward", "l1")
@@ -68,14 +68,12 @@ def monthly_csi(codes: npt.NDArray[np.intp], months: npt.NDArray[np.intp], weigh
     table = table[:, table.sum(axis=0) > 0]
     others = table.sum(axis=0) - table
     counts = np.stack([table.sum(axis=1), others.sum(axis=1)])
-    pad = SMOOTHING / counts.min(axis=0)[:, None]
-    now, then = (side / side.sum(axis=1, keepdims=True) for side in (table, others))
-    found = ((now - then) * np.log((now + pad) / (then + pad))).sum(axis=1)
+    found = index_of_counts(others, table).sum(axis=1)
     chance = chdtri(table.shape[1] - 1, 0.001) * (1 / counts).sum(axis=0) if table.shape[1] > 1 else 0.0
     return float(np.maximum(found - chance, 0.0).max())
 
 
-def drop_correlated(columns: Columns, bins: Mapping[str, Bins], limit: float, fates: Fates) -> None:
+def drop_correlated(columns: Columns, limit: float, fates: Fates) -> None:
     """Of two correlated columns keep the one with the higher information value."""
     names = list(columns.woe)
     matrix = _correlation(columns, names)
@@ -123,7 +121,14 @@ def choose(
     longer significant or has turned, until nothing changes: the bound on the signs holds at every step. `backward` starts
     from all. `l1` lets the lasso choose the set, at the penalty whose cross-validated likelihood is best, and goes on backward
     without the penalty, so that coefficients are not shrunk and have standard errors.
+
+    Raises
+    ------
+    ParameterError
+        A method that is none of these.
     """
+    if method not in METHODS:
+        raise ParameterError(f"selection: {unknown('method', method, METHODS)}")
     names = list(columns.woe)
     if method == "stepwise":
         names = _stepwise(columns, max_p_value, max_variables, fates)

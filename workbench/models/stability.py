@@ -15,6 +15,18 @@ from workbench.models.evaluation import SMOOTHING
 from workbench.models.intervals import Interval
 
 
+def index_of_counts(expected: Floats, actual: Floats) -> Floats:
+    """Return the stability index of each bin (..., k) from the counts of two samples in it; summed over bins it is the PSI.
+
+    >>> index_of_counts(np.array([2.0, 2.0]), np.array([5.0, 5.0])).tolist()
+    [0.0, 0.0]
+    """
+    rows = [side.sum(axis=-1, keepdims=True) for side in (expected, actual)]
+    pad = SMOOTHING / np.minimum(*rows)
+    old, new = expected / rows[0], actual / rows[1]
+    return np.asarray((new - old) * np.log((new + pad) / (old + pad)))
+
+
 def psi_table(expected: npt.ArrayLike, actual: npt.ArrayLike, *, bins: int | npt.ArrayLike = 10) -> pd.DataFrame:
     """Return the bins behind `psi`: columns bin, expected, actual (counts), expected_share, actual_share, psi."""
     before, after = pd.Series(np.asarray(expected)), pd.Series(np.asarray(actual))
@@ -38,9 +50,8 @@ def psi_table(expected: npt.ArrayLike, actual: npt.ArrayLike, *, bins: int | npt
         labels = sorted(set(sides[0]) | set(sides[1]))
         counts = [np.asarray(side.value_counts().reindex(labels, fill_value=0), dtype=np.float64) for side in sides]
     old, new = counts[0] / counts[0].sum(), counts[1] / counts[1].sum()
-    pad = SMOOTHING / min(counts[0].sum(), counts[1].sum())
     table = pd.DataFrame({"bin": labels, "expected": counts[0], "actual": counts[1]})
-    table = table.assign(expected_share=old, actual_share=new, psi=(new - old) * np.log((new + pad) / (old + pad)))
+    table = table.assign(expected_share=old, actual_share=new, psi=index_of_counts(counts[0], counts[1]))
     return table[(table["expected"] + table["actual"]) > 0].reset_index(drop=True)
 
 
@@ -117,19 +128,14 @@ def psi_interval(
     def counted(code: npt.NDArray[np.intp], times: Floats | None) -> Floats:
         return np.bincount(code, weights=times, minlength=bounds.size + 1).astype(np.float64)
 
-    def index(old: Floats, new: Floats) -> float:
-        pad = SMOOTHING / min(old.sum(), new.sum())
-        old, new = old / old.sum(), new / new.sum()
-        return float(np.sum((new - old) * np.log((new + pad) / (old + pad))))
-
-    value = index(*(counted(code, None) for code, _member, _customers in sides))
+    value = float(index_of_counts(*(counted(code, None) for code, _member, _customers in sides)).sum())
     draws = np.empty(repeats)
     for i in range(repeats):
         drawn = []
         for code, member, customers in sides:
             times = np.bincount(rng.integers(0, customers, customers), minlength=customers)[member]
             drawn.append(counted(code, times.astype(np.float64)))
-        draws[i] = index(*drawn)
+        draws[i] = index_of_counts(*drawn).sum()
     tail = (1 - level) / 2
     low, high = np.maximum(np.quantile(draws, [tail, 1 - tail]) - 2 * (draws.mean() - value), 0.0)
     return Interval(value, float(low), float(high), level)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.metadata
 import json
 import logging
 import os
@@ -16,7 +15,6 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlparse
@@ -27,6 +25,7 @@ from filelock import FileLock, Timeout
 
 from workbench.core.errors import GateError, ModelError, unknown
 from workbench.models.gates import GateResult, GateSpec, check_gates, gates_for
+from workbench.models.provenance import code_sha256, installed_packages, own_version
 from workbench.models.registered import RegisteredModel, model_from_json
 
 if TYPE_CHECKING:
@@ -301,23 +300,6 @@ def promote(
     return results
 
 
-@cache
-def code_sha256() -> str:
-    """Return the hash of the workbench's own code: what made a model, whatever its version says."""
-    digest = hashlib.sha256()
-    root = Path(__file__).parent.parent
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-@cache
-def installed_packages() -> str:
-    """Return name==version of every installed package, a line each: the lock that a model was really made with."""
-    found = {f"{found.name.lower()}=={found.version}" for found in importlib.metadata.distributions() if found.name}
-    return "\n".join(sorted(found)) + "\n"
-
-
 def _register(
     client: Any,
     model: RegisteredModel,
@@ -343,7 +325,7 @@ def _register(
             artifacts={"model": str(path)},
             signature=ModelSignature(inputs=inputs),
             input_example=None if example is None else _as_inputs(example, model),
-            pip_requirements=[f"loan-risk-workbench=={_own_version()}"],
+            pip_requirements=[f"loan-risk-workbench=={own_version()}"],
         )
         with contextlib.suppress(_mlflow_exception()):  # exists from the second version on
             client.create_registered_model(model_name)
@@ -365,13 +347,6 @@ def _as_inputs(rows: pd.DataFrame, model: RegisteredModel) -> pd.DataFrame:
             for name, kind in model.inputs.items()
         }
     )
-
-
-def _own_version() -> str:
-    try:
-        return importlib.metadata.version("loan-risk-workbench")
-    except importlib.metadata.PackageNotFoundError:
-        return "0"
 
 
 def _write_evidence(folder: Path, tables: Mapping[str, pd.DataFrame], figures: Mapping[str, Figure]) -> None:
