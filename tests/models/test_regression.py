@@ -11,7 +11,38 @@ def test_two_by_two_table_in_closed_form():
     fit = logistic(factor[:, None], bad)
     assert fit.coefficients == pytest.approx([np.log(30 / 70), np.log(60 / 40) - np.log(30 / 70)])
     assert fit.std_errors[1] == pytest.approx(np.sqrt(1 / 30 + 1 / 70 + 1 / 60 + 1 / 40))
-    assert not fit.penalised
+    assert not fit.fell_back
+
+
+@pytest.mark.parametrize("ridge", [0.0, 5.0])
+def test_plain_and_penalised_against_statsmodels_and_scikit_learn(ridge: float) -> None:
+    import statsmodels.api as sm
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(500, 3))
+    bad = rng.random(500) < 1 / (1 + np.exp(2 - X @ [0.8, -0.5, 0.0]))
+    found = logistic(X, bad, ridge=ridge)
+    theirs = LogisticRegression(C=1 / ridge if ridge else np.inf, tol=1e-12, solver="newton-cholesky").fit(X, bad)
+    assert found.coefficients == pytest.approx([*theirs.intercept_, *theirs.coef_[0]], abs=1e-6)
+    if not ridge:
+        reference = sm.Logit(bad.astype(float), sm.add_constant(X)).fit(disp=0, tol=1e-12)
+        assert found.std_errors == pytest.approx(reference.bse, rel=1e-6)
+        assert found.p_values == pytest.approx(reference.pvalues, rel=1e-4)
+    assert not found.fell_back
+
+
+def test_steps_that_would_overshoot_still_reach_the_maximum() -> None:
+    # Rare bads and many columns that say nearly the same: whole steps went round in circles.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2500, 1)) + 0.7 * rng.normal(size=(2500, 30))
+    bad = rng.random(2500) < 1 / (1 + np.exp(6 - 2 * X[:, 0] - X[:, 1]))
+    for weights in (None, rng.uniform(0.5, 2, 2500)):
+        found = logistic(X, bad, weights, ridge=1.0)
+        weight = np.ones(2500) if weights is None else weights
+        chance = 1 / (1 + np.exp(-(found.coefficients[0] + X @ found.coefficients[1:])))
+        assert X.T @ (weight * (bad - chance)) == pytest.approx(found.coefficients[1:], abs=1e-6)
+        assert weight @ (bad - chance) == pytest.approx(0, abs=1e-6)
 
 
 def test_separation_and_collinearity_fall_back_to_a_finite_fit():
@@ -19,7 +50,7 @@ def test_separation_and_collinearity_fall_back_to_a_finite_fit():
     x = rng.normal(size=200)
     for X in (x[:, None], np.column_stack([x + rng.normal(size=200)] * 2)):
         fit = logistic(X, x > 0)
-        assert fit.penalised
+        assert fit.fell_back
         assert np.isfinite(np.concatenate(fit[:3])).all()
         assert fit.coefficients[1] > 0
 
@@ -40,7 +71,7 @@ def test_sampling_weights_against_repeated_rows_with_clustered_errors():
     assert found.coefficients == pytest.approx(reference.params, abs=1e-8)
     # A row of weight 5 is one customer, so the sandwich by customer is the right error, and the plain one too small.
     assert found.std_errors == pytest.approx(reference.bse, rel=1e-6)
-    assert not found.penalised
+    assert not found.fell_back
     plain = logistic(X, bad)
     equal = logistic(X, bad, np.full(600, 2.0) / 2)
     assert equal.coefficients == pytest.approx(plain.coefficients, abs=1e-8)
@@ -50,5 +81,5 @@ def test_sampling_weights_against_repeated_rows_with_clustered_errors():
 def test_separated_classes_with_weights_stay_finite():
     X = np.linspace(-1, 1, 100)[:, None]
     found = logistic(X, X[:, 0] > 0, np.linspace(1, 2, 100))
-    assert found.penalised
+    assert found.fell_back
     assert np.isfinite(found.std_errors).all()

@@ -45,13 +45,25 @@ def fates(found: FittedScorecard) -> pd.DataFrame:
 @pytest.mark.parametrize("method", METHODS)
 def test_each_method_finds_what_tells_and_leaves_noise(table: tuple[pd.DataFrame, np.ndarray], method: str) -> None:
     frame, bad = table
-    found = fit((frame.drop(columns="mix"), bad), method=method, min_iv=0)
+    found = fit((frame.drop(columns="mix"), bad), method=method, min_iv=0, max_p_value=0.157)
     assert {"a", "b", "c"} <= set(found.scorecard.inputs)
     slopes = found.coefficients.iloc[1:]
     assert (slopes["coefficient"] < 0).all()
     assert (slopes["p_value"] <= 0.157).all()
     assert set(found.fates["fate"]) <= {"in", "dropped"}
     assert (found.fates["detail"][found.fates["fate"] == "dropped"] != "").all()
+
+
+def test_few_bads_are_told_apart_less_strictly_unless_a_level_is_set(table: tuple[pd.DataFrame, np.ndarray]) -> None:
+    options = FitOptions(grades=(("A", 1.0),))
+    assert (options.p_value_limit(499), options.p_value_limit(500)) == (0.5, 0.157)
+    assert FitOptions(grades=(("A", 1.0),), max_p_value=0.01).p_value_limit(499) == 0.01
+    frame, bad = table
+    few = np.flatnonzero(np.cumsum(bad) <= 120)
+    found = fit((frame.iloc[few].reset_index(drop=True), bad[few]), min_iv=0)
+    strict = fit((frame.iloc[few].reset_index(drop=True), bad[few]), min_iv=0, max_p_value=0.157)
+    assert set(strict.scorecard.inputs) < set(found.scorecard.inputs)
+    assert (found.coefficients["p_value"].iloc[1:] <= 0.5).all()
 
 
 @pytest.mark.parametrize("method", METHODS)

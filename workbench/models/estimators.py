@@ -185,7 +185,7 @@ class ScorecardClassifier(ClassifierMixin, _OfColumns):  # type: ignore[misc]
     ----------
     directions, categorical, specials, max_bins, min_bin_share, min_bin_bads
         As of `WoeEncoder`.
-    method, min_iv, max_p_value, max_variables, min_bads, allow_leak
+    method, min_iv, max_p_value, ridge, max_variables, min_bads, allow_leak
         See `fitting.FitOptions`.
 
     Attributes
@@ -220,7 +220,8 @@ class ScorecardClassifier(ClassifierMixin, _OfColumns):  # type: ignore[misc]
         min_bin_bads: int = 5,
         method: Method = "backward",
         min_iv: float = 0.02,
-        max_p_value: float = 0.157,
+        max_p_value: float | None = None,
+        ridge: float = 5.0,
         max_variables: int = 12,
         min_bads: int = 30,
         allow_leak: bool = False,
@@ -234,6 +235,7 @@ class ScorecardClassifier(ClassifierMixin, _OfColumns):  # type: ignore[misc]
         self.method = method
         self.min_iv = min_iv
         self.max_p_value = max_p_value
+        self.ridge = ridge
         self.max_variables = max_variables
         self.min_bads = min_bads
         self.allow_leak = allow_leak
@@ -264,6 +266,7 @@ class ScorecardClassifier(ClassifierMixin, _OfColumns):  # type: ignore[misc]
                     method=self.method,
                     min_iv=self.min_iv,
                     max_p_value=self.max_p_value,
+                    ridge=self.ridge,
                     max_variables=self.max_variables,
                     max_bins=self.max_bins,
                     min_bin_share=self.min_bin_share,

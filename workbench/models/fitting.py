@@ -60,16 +60,21 @@ class Candidate:
     specials: Specials = field(default_factory=dict)
 
 
+FEW_BADS = 500
+
+
 @dataclass(frozen=True)
 class FitOptions:
     """How to select and scale; grades are the bands of `params/grades.yaml`, loaded by the caller.
 
     `min_iv` .02: weaker is "unpredictive", and `max_csi` .25: above is a shift, in Siddiqi (2006), table 6.2 and chapter 8;
-    `max_vif` 5 is the usual bound of multicollinearity; `max_p_value` .157 is the level at which Akaike's criterion keeps one
-    coefficient (Steyerberg, "Clinical Prediction Models", 2019, chapter 11): .05 loses ranking on small samples
-    (bench/scorecards.py). `max_correlation`, `max_variables` and `max_gini` are house choices; a single variable
-    above `max_gini` is taken for a leak. `method`: see `selection.choose`. `signed_off`: who lets a `care` column in and why,
-    by column; it is kept with the scorecard. `min_bin_bads`: see `fit_bins`. `reference`: of the reasons, see `Scorecard`.
+    `max_vif` 5 is the usual bound of multicollinearity. `ridge`: see `regression.logistic`; 5 is a prior standard deviation
+    of .45 for a coefficient, felt with a few hundred bads and hardly with thousands. `max_p_value`: where None, .157, the level
+    at which Akaike's criterion keeps one coefficient, and .5 with fewer than `FEW_BADS`, where a strict level costs ranking and
+    the penalty tames what stays (Steyerberg, "Clinical Prediction Models", 2019, chapter 11; bench/scorecards.py).
+    `max_correlation`, `max_variables`, `max_gini`, `ridge` and `FEW_BADS` are house choices; a single variable above `max_gini`
+    is taken for a leak. `method`: see `selection.choose`. `signed_off`: who lets a `care` column in and why, by column; it
+    is kept with the scorecard. `min_bin_bads`: see `fit_bins`. `reference`: of the reasons, see `Scorecard`.
     """
 
     grades: Bands
@@ -77,7 +82,8 @@ class FitOptions:
     max_csi: float = 0.25
     max_correlation: float = 0.7
     max_vif: float = 5.0
-    max_p_value: float = 0.157
+    max_p_value: float | None = None
+    ridge: float = 5.0
     max_variables: int = 12
     max_gini: float = 0.95
     min_bads: int = 30
@@ -90,6 +96,12 @@ class FitOptions:
     allow_leak: bool = False
     scaling: Scaling = field(default_factory=Scaling)
     reference: Literal["average", "best"] = "average"
+
+    def p_value_limit(self, bads: int) -> float:
+        """Return the p-value above which a variable leaves a fit with so many bads."""
+        if self.max_p_value is not None:
+            return self.max_p_value
+        return 0.5 if bads < FEW_BADS else 0.157
 
 
 class NothingSurvived(ModelError):  # noqa: N818 - an outcome, as NotBinned is
@@ -174,7 +186,8 @@ def fit_scorecard(
     chosen, fit = choose(
         columns,
         method=options.method,
-        max_p_value=options.max_p_value,
+        max_p_value=options.p_value_limit(bads),
+        ridge=options.ridge,
         max_variables=options.max_variables,
         fates=fates,
     )
@@ -183,7 +196,7 @@ def fit_scorecard(
         lines = "; ".join(f"{row.variable}: {row.detail}" for row in fates.frame().itertuples())
         raise NothingSurvived(f"sample of {name}: no candidate survived ({lines:.1000}).", fates.frame())
     for kept in woe:
-        fates.set(kept, "in", "ridge fit: the plain one did not converge" if fit.penalised else "")
+        fates.set(kept, "in", "ridge fit: the plain one did not converge" if fit.fell_back else "")
     variables = tuple(
         scaled(
             bins[kept],

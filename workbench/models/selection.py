@@ -113,14 +113,14 @@ def _correlation(columns: Columns, names: list[str]) -> Floats:
 
 
 def choose(
-    columns: Columns, *, method: Method, max_p_value: float, max_variables: int, fates: Fates
+    columns: Columns, *, method: Method, max_p_value: float, ridge: float, max_variables: int, fates: Fates
 ) -> tuple[list[str], Logistic]:
     """Return the variables of the scorecard and their fit: every coefficient negative and significant.
 
     `stepwise` adds the variable with the largest score statistic (Rao, 1948) whose sign is right, then removes what is no
     longer significant or has turned, until nothing changes: the bound on the signs holds at every step. `backward` starts
     from all. `l1` lets the lasso choose the set, at the penalty whose cross-validated likelihood is best, and goes on backward
-    without the penalty, so that coefficients are not shrunk and have standard errors.
+    without that penalty, so that coefficients have standard errors. `ridge` is the penalty of every other fit.
 
     Raises
     ------
@@ -131,22 +131,22 @@ def choose(
         raise ParameterError(f"selection: {unknown('method', method, METHODS)}")
     names = list(columns.woe)
     if method == "stepwise":
-        names = _stepwise(columns, max_p_value, max_variables, fates)
+        names = _stepwise(columns, max_p_value, ridge, max_variables, fates)
     elif method == "l1":
         chosen = _lasso(columns, names)
         for name in names:
             if name not in chosen:
                 fates.set(name, "dropped", "coefficient 0 under the L1 penalty")
         names = chosen
-    return _backward(columns, names, max_p_value, max_variables, fates)
+    return _backward(columns, names, max_p_value, ridge, max_variables, fates)
 
 
 def _backward(
-    columns: Columns, names: list[str], max_p_value: float, max_variables: int, fates: Fates
+    columns: Columns, names: list[str], max_p_value: float, ridge: float, max_variables: int, fates: Fates
 ) -> tuple[list[str], Logistic]:
     """Drop one variable at a time: wrong sign first, then p-value, then the weakest beyond the allowed number."""
     while True:
-        fit = logistic(columns.matrix(names), columns.outcome, columns.weight)
+        fit = logistic(columns.matrix(names), columns.outcome, columns.weight, ridge=ridge)
         worst, detail = _worst(fit, max_p_value, max_variables)
         if worst is None:
             return names, fit
@@ -169,12 +169,12 @@ def _worst(fit: Logistic, max_p_value: float, max_variables: int) -> tuple[int |
     return None, ""
 
 
-def _stepwise(columns: Columns, max_p_value: float, max_variables: int, fates: Fates) -> list[str]:
+def _stepwise(columns: Columns, max_p_value: float, ridge: float, max_variables: int, fates: Fates) -> list[str]:
     entered: list[str] = []
     seen: set[frozenset[str]] = set()
     removed: dict[str, str] = {}
     while True:
-        fit = logistic(columns.matrix(entered), columns.outcome, columns.weight)
+        fit = logistic(columns.matrix(entered), columns.outcome, columns.weight, ridge=ridge)
         worst, detail = _worst(fit, max_p_value, len(columns.woe))
         if worst is not None:
             removed[entered.pop(worst)] = detail
