@@ -23,7 +23,7 @@ lab:
 
 test:
 	@.ci/setup test
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint:
 	@.ci/setup test

@@ -120,6 +120,28 @@ def test_the_comparison_is_that_of_the_definitions(rows: pd.DataFrame) -> None:
         compare(rows, good, poor, approve=90, seed=1)
 
 
+def test_money_gone_bad_at_equal_approval_is_that_of_the_accepted_rows(rows: pd.DataFrame) -> None:
+    rng = np.random.default_rng(5)
+    amounts, bad = rng.gamma(2, 500, ROWS), rows["bad"].to_numpy()
+    good, poor = (pd.DataFrame({"score": -bad + noise * rng.normal(size=ROWS), "pd": 0.2}) for noise in (1.0, 3.0))
+    table = compare(rows, poor, good, approve=0.8, seed=1, repeats=100, amounts=amounts).set_index("measure")
+    lost = table.loc["Money gone bad, of the best 80%"]
+    for side, score in (("champion", poor), ("challenger", good)):
+        taken = score.assign(bad=bad, amount=amounts).nlargest(int(0.8 * ROWS), "score")
+        assert lost[side] == pytest.approx((taken["bad"] * taken["amount"]).sum() / taken["amount"].sum())
+    assert lost["difference"] == pytest.approx(lost["challenger"] - lost["champion"])
+    assert lost["low"] < lost["difference"] < lost["high"] < 0
+    assert lost["better"] == "challenger"
+    swaps = swap_set(rows, poor, good, approve=0.8, amounts=amounts)
+    assert swaps["amount"].sum() == pytest.approx(amounts.sum())
+    assert swaps["amount_bad"].sum() == pytest.approx(amounts @ bad)
+    taken = swaps[swaps["challenger"] == "accepts"]
+    assert taken["amount_bad"].sum() / taken["amount"].sum() == pytest.approx(lost["challenger"])
+    for wrong in (amounts[1:], np.where(amounts > 900, np.nan, amounts), -amounts, 0 * amounts):
+        with pytest.raises(SampleError, match="amounts: "):
+            compare(rows, poor, good, approve=0.8, seed=1, amounts=wrong)
+
+
 def test_the_swap_set_adds_up_and_a_score_swaps_nobody_with_itself(rows: pd.DataFrame) -> None:
     rng = np.random.default_rng(2)
     one, two = (pd.DataFrame({"score": rng.integers(0, 20, ROWS).astype(float)}) for _ in range(2))

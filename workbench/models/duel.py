@@ -14,7 +14,7 @@ from workbench.models.calibration import calibrate
 from workbench.models.challenger import Challenger
 from workbench.models.columns import Floats
 from workbench.models.evaluation import brier, gini, ks, unit_weights
-from workbench.models.intervals import Interval, difference, gini_difference
+from workbench.models.intervals import Interval, difference, gini_difference, interval
 from workbench.models.scorecard import Scorecard
 
 
@@ -25,6 +25,7 @@ def compare(
     *,
     approve: float,
     seed: int,
+    amounts: npt.ArrayLike | None = None,
     repeats: int = 200,
 ) -> pd.DataFrame:
     """Return the measures of two scores and their differences with intervals, by customer.
@@ -36,6 +37,8 @@ def compare(
     champion, challenger : DataFrames with score and pd, a row each
     approve : float
         Share of the rows that either would accept, for the bad rate among them.
+    amounts : array of length n, optional
+        Money at stake in each row, for the share of the accepted money that goes bad: the loss before recoveries.
 
     Returns
     -------
@@ -67,9 +70,6 @@ def compare(
             )
         except SampleError:
             found = Interval(statistic(bad, two, weights) - statistic(bad, one, weights), np.nan, np.nan, 0.95)
-        better = "no difference shown"
-        if found.low > 0 or found.high < 0:
-            better = "challenger" if (found.low > 0) == higher_is_better else "champion"
         table.append(
             {
                 "measure": measure,
@@ -78,10 +78,67 @@ def compare(
                 "difference": found.value,
                 "low": found.low,
                 "high": found.high,
-                "better": better,
+                "better": _better(found, higher=higher_is_better),
             }
         )
+    if amounts is not None:
+        table.append(_lost(bad, champion, challenger, checked_amounts(amounts, bad.size), approve, common))
     return pd.DataFrame(table)
+
+
+def _lost(
+    bad: Any, champion: pd.DataFrame, challenger: pd.DataFrame, amount: Floats, approve: float, common: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the row of `compare` about money."""
+    one, two = champion["score"].to_numpy(), challenger["score"].to_numpy()
+
+    def lost(outcome: Any, score: Any, at: Any, weight: Any) -> float:
+        taken = accepted_share(score, approve, weight) * amount[at] * unit_weights(weight, outcome.size)
+        return float(taken @ outcome / taken.sum())
+
+    def apart(outcome: Any, rows: Any, weight: Any) -> float:
+        at = rows.astype(np.intp)
+        return lost(outcome, two[at], at, weight) - lost(outcome, one[at], at, weight)
+
+    every, outcome = np.arange(bad.size), bad.astype(np.float64)
+    try:
+        found = interval(apart, outcome, every, **common)
+    except SampleError:
+        found = Interval(apart(outcome, every, common["weights"]), np.nan, np.nan, 0.95)
+    return {
+        "measure": f"Money gone bad, of the best {approve:.0%}",
+        "champion": lost(outcome, one, every, common["weights"]),
+        "challenger": lost(outcome, two, every, common["weights"]),
+        "difference": found.value,
+        "low": found.low,
+        "high": found.high,
+        "better": _better(found, higher=False),
+    }
+
+
+def _better(found: Interval, *, higher: bool) -> str:
+    """Return whose the better measure is, or that none is shown."""
+    if found.low > 0 or found.high < 0:
+        return "challenger" if (found.low > 0) == higher else "champion"
+    return "no difference shown"
+
+
+def checked_amounts(amounts: npt.ArrayLike, rows: int) -> Floats:
+    """Return amounts of money as an array.
+
+    Raises
+    ------
+    SampleError
+        Another length, a missing or negative amount, or nothing at stake.
+    """
+    amount = np.asarray(amounts, dtype=np.float64)
+    if amount.shape != (rows,):
+        raise SampleError(f"amounts: found the shape {amount.shape}, expected {rows}, one for each row.")
+    if wrong := int((~(np.isfinite(amount) & (amount >= 0))).sum()):
+        raise SampleError(f"amounts: {wrong} of {rows} are missing or negative. Choose another column, or none.")
+    if not amount.any():
+        raise SampleError("amounts: all are 0. Choose another column, or none.")
+    return amount
 
 
 def scores_of(model: Scorecard | Challenger, rows: pd.DataFrame) -> Floats:
@@ -125,14 +182,23 @@ def accepted_share(score: npt.ArrayLike, approve: float, weights: npt.ArrayLike 
     return np.asarray(np.clip(room / mass, 0, 1)[at], dtype=np.float64)
 
 
-def swap_set(rows: pd.DataFrame, champion: pd.DataFrame, challenger: pd.DataFrame, *, approve: float) -> pd.DataFrame:
+def swap_set(
+    rows: pd.DataFrame,
+    champion: pd.DataFrame,
+    challenger: pd.DataFrame,
+    *,
+    approve: float,
+    amounts: npt.ArrayLike | None = None,
+) -> pd.DataFrame:
     """Return who is accepted by which, each accepting the same share.
 
     Columns: champion and challenger ('accepts', 'refuses'), rows (a tie at a cut counts in part), share, bads, bad_rate (null
-    where there is nobody). The challenger is worth its swap where whom it takes in is safer than whom it leaves out.
+    where there is nobody); with amounts also amount and amount_bad, in their unit. The challenger is worth its swap where
+    whom it takes in is safer than whom it leaves out.
     """
     weights = rows["sample_weight"].to_numpy() if "sample_weight" in rows else None
     weight, bad = unit_weights(weights, len(rows)), rows["bad"].to_numpy().astype(np.float64)
+    amount = None if amounts is None else checked_amounts(amounts, len(rows))
     one, two = (accepted_share(side["score"], approve, weights) for side in (champion, challenger))
     # within a tie both take the same rows first, so that a score against itself swaps nobody
     both = np.minimum(one, two)
@@ -146,5 +212,7 @@ def swap_set(rows: pd.DataFrame, champion: pd.DataFrame, challenger: pd.DataFram
     for (first, second), part in cells.items():
         count, bads = float(weight @ part), float((weight * part) @ bad)
         rate = bads / count if count > 1e-9 else np.nan
-        table.append((first, second, count, count / weight.sum(), bads, rate))
-    return pd.DataFrame(table, columns=["champion", "challenger", "rows", "share", "bads", "bad_rate"])
+        money = () if amount is None else ((weight * part) @ amount, (weight * part * bad) @ amount)
+        table.append((first, second, count, count / weight.sum(), bads, rate, *money))
+    columns = ["champion", "challenger", "rows", "share", "bads", "bad_rate"]
+    return pd.DataFrame(table, columns=columns if amount is None else [*columns, "amount", "amount_bad"])
