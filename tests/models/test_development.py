@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from workbench.book.book import Book
+from workbench.book.schema import TABLES
 from workbench.core.dates import add_months, month_end
 from workbench.core.errors import ParameterError, SampleError
 from workbench.core.workspace import Workspace
@@ -32,6 +33,8 @@ from workbench.models.development import (
 from workbench.models.evaluation import gini
 from workbench.models.fitting import FittedScorecard
 from workbench.models.sample import Sample, sample
+from workbench.models.scoring import keep_scores
+from workbench.models.tracking import ModelVersion
 
 LAST = date(2025, 9, 30)
 
@@ -181,6 +184,23 @@ def test_candidates_carry_direction_and_role() -> None:
     assert (offered["dpd_now"].direction, offered["dpd_now"].role) == ("higher", "feature")
     assert offered["age_years"].role == "protected"
     assert offered["care_requests_180d"].role == "care"
+
+
+def test_the_history_of_scores_is_no_candidate(small_book: Book, sampled: Sample) -> None:
+    # No canonical table holds scores, and a modelling set is the same whatever was scored before.
+    assert not {"scores", "grades"} & set(TABLES)
+    options = {"out_of_time_dates": 1, "test_share": 0.3, "out_of_group": "", "seed": 7}
+    before = modelling_set(small_book, sampled, **options)
+    version = ModelVersion("small_scorecard", "1", "run")
+    scores = before[["customer_id", "as_of"]].assign(model=version.name, version="1", score=1.0, pd=0.5, grade="A")
+    kept = keep_scores(small_book, scores.drop_duplicates(["customer_id", "as_of"]))
+    try:
+        after = modelling_set(small_book, sampled, **options)
+    finally:
+        for path in kept:
+            path.unlink()
+    pd.testing.assert_frame_equal(before, after)
+    assert not {"score", "pd", "grade"} & set(candidates()) & set(after.columns)
 
 
 # --- how it did --------------------------------------------------------------------------------------------------------
