@@ -1,0 +1,1 @@
+"""A scorecard in other forms, which leave the workbench: SQL, one Python file."""
