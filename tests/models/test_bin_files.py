@@ -159,7 +159,7 @@ def test_a_refit_says_which_bins_moved(drawn: Drawn) -> None:
     assert row["change"] == "moved"
     assert row["z"] < -3
     gone = compare_bins({"y": counted_of(before)}, [])
-    assert set(gone["change"]) == {"gone"}
+    assert set(gone["change"]) == {"variable out"}
 
 
 def test_a_scorecard_takes_the_bins_and_tells_of_them(drawn: Drawn, fit_options: FitOptions) -> None:

@@ -11,6 +11,7 @@ from workbench.models.challenger import Challenger, fit_challenger, folds
 from workbench.models.duel import accepted_share, bad_rate_accepted, compare, swap_set
 from workbench.models.evaluation import gini, ks
 from workbench.models.fitting import Candidate
+from workbench.models.sample import hash_share
 
 ROWS = 4000
 GRID = {"learning_rate": (0.1,), "max_leaf_nodes": (4, 8), "min_samples_leaf": (50,)}
@@ -93,6 +94,18 @@ def test_folds_respect_time_and_customers(rows: pd.DataFrame) -> None:
         folds(np.array([True, False, False]), pd.Series(list("abc")), None, seed=1)
 
 
+def test_folds_are_even_whatever_the_split_and_on_daily_dates() -> None:
+    who = pd.Series([f"C{i:05d}" for i in range(9000)])
+    outcome = np.random.default_rng(0).random(9000) < 0.1
+    train = hash_share(who, seed=3) >= 0.3  # the split of the same seed
+    sizes = [len(test) for _, test in folds(outcome[train], who[train].reset_index(drop=True), None, seed=3)]
+    assert min(sizes) > 0.9 * max(sizes)
+    days = pd.Series(pd.date_range("2020-01-01", periods=9000 // 6).repeat(6))
+    parts = folds(outcome, who, days.reset_index(drop=True), seed=3)
+    assert len(parts) == 3
+    assert min(len(test) for _, test in parts) > 250
+
+
 def test_reasons_name_what_raised_the_risk(challenger: Challenger, rows: pd.DataFrame) -> None:
     late = rows.head(1).assign(dpd=14.0, income=9.0, job="a", noise=0.0)
     said = challenger.reasons(late)[0]
@@ -137,7 +150,17 @@ def test_money_gone_bad_at_equal_approval_is_that_of_the_accepted_rows(rows: pd.
     assert swaps["amount_bad"].sum() == pytest.approx(amounts @ bad)
     taken = swaps[swaps["challenger"] == "accepts"]
     assert taken["amount_bad"].sum() / taken["amount"].sum() == pytest.approx(lost["challenger"])
-    for wrong in (amounts[1:], np.where(amounts > 900, np.nan, amounts), -amounts, 0 * amounts):
+    few = np.where(np.arange(ROWS) < 4, 1000.0, 0.0)  # a draw may hold none of these
+    sparse = compare(rows, poor, good, approve=0.5, seed=1, repeats=100, amounts=few).set_index("measure")
+    assert np.isfinite(sparse.loc["Money gone bad, of the best 50%", ["low", "high"]].astype(float)).all()
+    for wrong in (
+        np.full(ROWS, "a"),
+        np.full(ROWS, 1e308),
+        amounts[1:],
+        np.where(amounts > 900, np.nan, amounts),
+        -amounts,
+        0 * amounts,
+    ):
         with pytest.raises(SampleError, match="amounts: "):
             compare(rows, poor, good, approve=0.8, seed=1, amounts=wrong)
 

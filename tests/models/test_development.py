@@ -239,7 +239,13 @@ def test_validation_by_part(rows: pd.DataFrame, fitted: FittedScorecard) -> None
 
 def test_validation_by_two_columns(rows: pd.DataFrame, fitted: FittedScorecard) -> None:
     table = validate(fitted.scorecard, rows, by=("part", "job"), seed=1, repeats=5)
-    jobs = rows.dropna(subset="job").groupby(["part", "job"])["bad"].sum()
+    jobs = rows.fillna({"job": "missing"}).groupby(["part", "job"])["bad"].sum()
+    with pytest.raises(ParameterError, match="unknown column 'jbo'"):
+        validate(fitted.scorecard, rows, by=("jbo",), seed=1)
+    named = validate(
+        fitted.scorecard, rows.rename(columns={"job": "gini"}).assign(job="a"), by=("gini",), seed=1, repeats=5
+    )
+    assert named["gini"].shape[1] == 2  # what it is grouped by, and the figure
     assert table.set_index(["part", "job"])["bads"].to_dict() == jobs.to_dict()
 
 
@@ -250,7 +256,7 @@ def test_gate_metrics_are_those_that_the_gates_name(
     slopes = pd.DataFrame({"variable": ["(intercept)", "a", "b", "c"], "coefficient": [1.0, -0.5, 0.0, 0.3]})
     stability = stability_table(fitted.scorecard, rows, "out of time", seed=1, repeats=10)
     losses = pd.DataFrame({"active": [100, 50], "already_bad": [0, 10], "incomplete": [3, 2]})
-    metrics = gate_metrics(fitted.scorecard, rows, validation, slopes, stability=stability, losses=losses)
+    metrics = gate_metrics(rows, validation, slopes, stability=stability, losses=losses)
     assert metrics["max_incomplete_share"] == 2 / 40
     assert metrics["max_csi"] == stability.loc[stability["of"] != "score", "psi"].max()
     gates = yaml.safe_load((workspace.params / "gates.yaml").read_text())["scorecard"]
@@ -287,7 +293,7 @@ def test_beside_the_scorecard_each_single_variable_with_its_difference(
     rows: pd.DataFrame, fitted: FittedScorecard
 ) -> None:
     names = list(fitted.scorecard.inputs)
-    table = beside(fitted.scorecard, rows, names, part="out of time", by_points=True).set_index("ranked_by")
+    table = beside(fitted.scorecard, rows, names, part="out of time").set_index("ranked_by")
     late = rows[rows["part"] == "out of time"]
     score = fitted.scorecard.score(late, reasons=False)["score"]
     assert table.loc["scorecard", "gini"] == pytest.approx(gini(late["bad"], score))
@@ -296,5 +302,5 @@ def test_beside_the_scorecard_each_single_variable_with_its_difference(
         row = table.loc[name]
         assert row["difference"] == pytest.approx(table.loc["scorecard", "gini"] - row["gini"])
         assert row["difference_low"] < row["difference"] < row["difference_high"]
-    empty = beside(fitted.scorecard, rows, names, part="out of group", by_points=True)
+    empty = beside(fitted.scorecard, rows, names, part="out of group")
     assert empty["gini"].isna().all()  # no bads there

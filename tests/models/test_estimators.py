@@ -85,3 +85,26 @@ def test_one_class_in_a_fold_and_other_bad_input_raise_value_errors(table: Table
     with pytest.warns(UserWarning, match="no candidate survived"):
         model = ScorecardClassifier(min_iv=0.1).fit(frame[["noise"]], outcome)
     assert model.predict_proba(frame[["noise"]])[:, 1] == pytest.approx(np.mean(outcome == "late"))
+
+
+@pytest.mark.parametrize("estimator", [WoeEncoder, ScorecardClassifier])
+def test_names_that_are_no_columns_are_told_and_category_is_categorical(estimator: type) -> None:
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame({"use": rng.normal(size=900), "job": pd.Categorical(rng.choice(["a", "b"], 900))})
+    y = rng.random(900) < 1 / (1 + np.exp(1 - X["use"] - 2 * (X["job"] == "b")))
+    for wrong in ({"directions": {"usee": "higher"}}, {"categorical": ["jobb"]}, {"specials": {"x": {1: "none"}}}):
+        with pytest.raises(ValueError, match="unknown column"):
+            estimator(**wrong).fit(X, y)
+    found = estimator(directions={"use": "higher"}).fit(X, y)
+    kept = found.bins_ if estimator is WoeEncoder else found.scorecard_.inputs
+    assert {"use", "job"} <= set(kept)
+    numbered = X[["use"]].rename(columns={"use": 0})
+    turned = estimator(directions={0: "lower"})
+    if estimator is WoeEncoder:
+        assert "no cut" in turned.fit(numbered, y).not_binned_["0"]
+    else:
+        with pytest.warns(UserWarning, match="no cut"):
+            turned.fit(numbered, y)
+    if estimator is ScorecardClassifier:
+        with pytest.raises(ValueError, match="negative"):
+            found.fit(X, y, sample_weight=np.where(np.arange(900) < 3, -1.0, 1.0))

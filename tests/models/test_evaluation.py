@@ -165,3 +165,23 @@ def test_weights_are_repeated_rows_and_only_their_ratios_matter():
 def test_weights_that_are_none(weights, words):
     with pytest.raises(SampleError, match=words):
         gini([0, 1], [1, 2], weights)
+
+
+def test_the_interval_of_a_grade_by_customer_holds_when_cohorts_repeat() -> None:
+    rng = np.random.default_rng(6)
+    held = {"by row": 0, "by customer": 0}
+    for _ in range(300):
+        risk = 0.1
+        bad = np.tile(rng.random(120) < risk, 3)
+        for name, groups in (("by row", None), ("by customer", np.tile(np.arange(120), 3))):
+            row = calibration_table(np.full(360, risk), bad, ["A"] * 360, groups=groups).iloc[0]
+            held[name] += bool(row["low"] <= risk <= row["high"])
+    assert held["by row"] < 0.85 * 300
+    assert 0.92 * 300 <= held["by customer"] <= 0.985 * 300
+    alone = rng.random(200) < 0.1
+    by_row = calibration_table(np.full(200, 0.1), alone, ["A"] * 200)
+    assert calibration_table(np.full(200, 0.1), alone, ["A"] * 200, groups=np.arange(200)).equals(by_row)
+    none = calibration_table([0.1] * 40, [0] * 40, ["A"] * 40, groups=np.tile(np.arange(10), 4))
+    assert none["high"][0] == calibration_table([0.1] * 10, [0] * 10, ["A"] * 10)["high"][0]
+    with pytest.raises(SampleError, match="the PD comes first"):
+        calibration_table([0, 1], [0.1, 0.2], ["A", "A"])

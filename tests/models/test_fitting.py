@@ -7,7 +7,9 @@ import pytest
 from workbench.core.errors import ModelError, ParameterError, SampleError
 from workbench.models.calibration import calibrate, central_tendency
 from workbench.models.evaluation import gini
-from workbench.models.fitting import Candidate, fit_scorecard
+from workbench.models.fitting import Candidate, FitOptions, fit_scorecard
+
+BANDS = (("A", 0.1), ("B", 1.0))
 
 
 @pytest.fixture
@@ -250,4 +252,30 @@ def test_calibration_to_a_rate_moves_the_level_and_keeps_the_slope():
     with pytest.raises(ParameterError, match="above 0 and below 1"):
         calibrate(score, bad.astype(int), target_rate=3.0)
     with pytest.raises(ParameterError, match="long_run"):
-        central_tendency(pd.DataFrame({"bad_rate": [0.1]}), "longrun")
+        central_tendency(pd.DataFrame({"bad": [1]}), "longrun")
+
+
+@pytest.mark.parametrize("kind", ["special codes", "a code", "zero"])
+def test_a_leak_is_found_whatever_its_order(sample: tuple[pd.DataFrame, np.ndarray], kind: str) -> None:
+    frame, bad = sample
+    rng = np.random.default_rng(0)
+    noise = np.round(rng.normal(5, 1, len(bad)), 2)
+    leak = {
+        "special codes": np.where(bad == 1, -9.0, np.where(rng.random(len(bad)) < 0.5, -8.0, noise)),
+        "a code": np.where(bad == 1, 3.0, rng.choice([1.0, 5.0], len(bad))),
+        "zero": np.where(bad == 1, 0.0, np.where(rng.random(len(bad)) < 0.5, noise, -noise)),
+    }[kind]
+    offered = {"leak": Candidate(specials={-9: "written off", -8: "repaid"} if kind == "special codes" else {})}
+    with pytest.raises(ModelError, match=r"leak \(Gini"):
+        fit_scorecard(frame.assign(leak=leak), bad, candidates=offered, options=FitOptions(grades=BANDS),
+                      name="x", provenance={}, target={})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"ridge": -1}, {"max_p_value": 2}, {"max_p_value": float("nan")}, {"max_variables": 0}, {"max_bins": 1},
+     {"min_bin_share": 0.6}, {"min_bin_bads": -1}],
+)  # fmt: skip
+def test_options_out_of_range_are_told(wrong: dict[str, float]) -> None:
+    with pytest.raises(ParameterError, match=next(iter(wrong))):
+        FitOptions(grades=BANDS, **wrong)

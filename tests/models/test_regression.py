@@ -83,3 +83,29 @@ def test_separated_classes_with_weights_stay_finite():
     found = logistic(X, X[:, 0] > 0, np.linspace(1, 2, 100))
     assert found.fell_back
     assert np.isfinite(found.std_errors).all()
+
+
+def test_several_rows_of_a_customer_against_statsmodels_by_cluster() -> None:
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(8)
+    who = rng.integers(0, 150, 900)
+    X = rng.normal(size=(150, 2))[who] + 0.3 * rng.normal(size=(900, 2))
+    bad = rng.random(150)[who] < 1 / (1 + np.exp(1.5 - X @ [0.8, -0.5]))
+    found = logistic(X, bad, groups=who)
+    options = {"groups": who, "use_correction": False, "df_correction": False}
+    reference = sm.Logit(bad.astype(float), sm.add_constant(X)).fit(disp=0, cov_type="cluster", cov_kwds=options)
+    assert found.std_errors == pytest.approx(reference.bse, rel=1e-6)
+    assert (found.std_errors[1:] > 1.5 * logistic(X, bad).std_errors[1:]).all()
+
+
+def test_noise_seen_at_six_dates_is_rejected_as_often_as_at_one() -> None:
+    rng = np.random.default_rng(5)
+    rejected = {"by row": 0, "by customer": 0}
+    for _ in range(150):
+        who = np.tile(np.arange(300), 6)
+        noise, bad = np.tile(rng.normal(size=300), 6), np.tile(rng.random(300) < 0.2, 6)
+        rejected["by row"] += logistic(noise[:, None], bad).p_values[1] < 0.05
+        rejected["by customer"] += logistic(noise[:, None], bad, groups=who).p_values[1] < 0.05
+    assert rejected["by row"] > 40
+    assert rejected["by customer"] <= 16  # 5 % of 150, and three standard errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from workbench.core.yaml_files import check_mapping
 from workbench.models.binning import fit_bins
 from workbench.models.calibration import calibrate
 from workbench.models.development import (
+    beside,
     gate_metrics,
     own_ginis,
     split_table,
@@ -29,9 +31,10 @@ from workbench.models.development import (
     validation_part,
 )
 from workbench.models.evaluation import gini
-from workbench.models.fitting import FitOptions, FittedScorecard, fit_scorecard
+from workbench.models.fitting import Candidate, FitOptions, FittedScorecard, fit_scorecard
 from workbench.models.sample_description import SampleDescription, described_samples
-from workbench.models.sample_table import TableSample, load_sample, sample_from_table
+from workbench.models.sample_table import TableSample, load_sample, sample_from_table, text_columns
+from workbench.models.scoring import read_rows
 from workbench.models.table_file import TableLayout, read_table
 
 GRADES = (("A", 0.02), ("B", 0.1), ("C", 1.0))
@@ -263,7 +266,7 @@ def test_metrics_are_weighted_and_the_undated_gates_are_measured(workspace: Work
     assert line["bad_rate"] == pytest.approx(np.average(test["bad"], weights=test["sample_weight"]))
     assert line["rows"] == len(test)
     stability = stability_table(card, rows, "test", seed=1, repeats=10)
-    metrics = gate_metrics(card, rows, validation, found.coefficients, stability=stability, losses=sampled.losses)
+    metrics = gate_metrics(rows, validation, found.coefficients, stability=stability, losses=sampled.losses)
     gates = yaml.safe_load((workspace.params / "gates.yaml").read_text())["scorecard_undated"]
     assert set(gates) - set(metrics) == {"gini_out_of_time"}  # never measured: a promotion needs a reason
     name = card.variables[0].name
@@ -352,3 +355,90 @@ def test_german_beside_a_plain_regression_on_the_same_split(workspace: Workspace
     plain = make_pipeline(columns, LogisticRegression(max_iter=2000)).fit(train[list(offered)], train["bad"])
     theirs = 2 * roc_auc_score(test["bad"], plain.predict_proba(test[list(offered)])[:, 1]) - 1
     assert ours == pytest.approx(theirs, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ([f"{i % 20}%" for i in range(600)], "numbers written as text, such as '0%'"),
+        ([f"1,{i % 900:03d}" for i in range(600)], "numbers written as text"),
+        ([[1, 2]] * 600, "holds lists or records"),
+        ([{"a": 1}] * 600, "holds lists or records"),
+    ],
+)
+def test_columns_that_would_pass_for_categories_are_told(column: list[Any], words: str) -> None:
+    with pytest.raises(SampleError, match=words):
+        sample_from_table(table().assign(x=pd.Series(column, dtype=object)), about(), name="x")
+    if "numbers" in words:
+        columns = {**about().model_dump()["columns"], "x": {"categorical": True}}
+        found = sample_from_table(table().assign(x=column), about(columns=columns), name="x")
+        assert found.candidates["x"].categorical
+
+
+def test_numbers_kept_as_text_do_not_lose_their_direction() -> None:
+    columns = {**about().model_dump()["columns"], "late": {"direction": "higher"}}
+    with pytest.raises(SampleError, match="numbers kept as text"):
+        sample_from_table(table().assign(late=table()["late"].astype(str)), about(columns=columns), name="x")
+
+
+def test_decimals_and_dates_of_parquet_are_numbers_and_dates(tmp_path: Path) -> None:
+    from decimal import Decimal
+
+    source = table().assign(
+        income=[Decimal(str(value)) for value in table()["income"]],
+        day=[date(2025, 1, 1 + i % 20) for i in range(600)],
+    )
+    source.to_parquet(tmp_path / "x.parquet")
+    frame = read_table(tmp_path / "x.parquet", TableLayout(format="parquet"))
+    assert frame["income"].dtype == np.float64
+    assert pd.api.types.is_datetime64_any_dtype(frame["day"])
+    sampled = sample_from_table(frame, about(format="parquet"), name="x")
+    assert not sampled.candidates["income"].categorical
+
+
+def test_a_day_that_is_no_day_of_observation_is_told() -> None:
+    frame = table().assign(seen=table()["seen"].astype(str).where(np.arange(600) > 2, "9999-12-31"))
+    with pytest.raises(SampleError, match="9999-12-31 is no day of observation"):
+        sample_from_table(frame, about(**DATED), name="x")
+
+
+def test_codes_keep_their_zeros_when_fitted_and_when_scored(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    code = rng.choice(["01", "02", "A1"], 900)
+    bad = rng.random(900) < np.where(code == "01", 0.5, 0.2)
+    source = pd.DataFrame({"no": np.arange(900), "code": code, "y": np.where(bad, "bad", "good")})
+    source.to_csv(tmp_path / "all.csv", index=False)
+    source[source["code"] == "01"].to_csv(tmp_path / "some.csv", index=False)
+    description = about(target={"column": "y", "event": "bad", "window_months": "unknown"},
+                        columns={"code": {"categorical": True}})  # fmt: skip
+    frame = read_table(tmp_path / "all.csv", description, text=text_columns(description))
+    sampled = sample_from_table(frame, description, name="x")
+    card = fit_scorecard(
+        sampled.frame, sampled.frame["bad"], candidates=sampled.candidates,
+        options=FitOptions(grades=GRADES), name="x", provenance=sampled.reading, target={},
+    ).scorecard  # fmt: skip
+    whole, part = (card.score(read_rows(tmp_path / name, card))["score"] for name in ("all.csv", "some.csv"))
+    assert whole[code == "01"].tolist() == part.tolist()
+
+
+def test_stability_and_comparisons_take_the_sampling_weights() -> None:
+    # Bads eight times as likely in the test part as in the population, and weighted back: nothing has moved.
+    rng = np.random.default_rng(9)
+    x = rng.normal(size=6000)
+    bad = (rng.random(6000) < 1 / (1 + np.exp(2 - 1.5 * x))).astype(int)
+    rows = pd.DataFrame({"customer_id": [f"C{i}" for i in range(6000)], "x": x, "bad": bad, "outcome": "good",
+                         "part": np.where(np.arange(6000) < 3000, "train", "test"), "sample_weight": 1.0})  # fmt: skip
+    late = rows[rows["part"] == "test"]
+    drawn = late.sample(n=3000, replace=True, weights=np.where(late["x"] > 0, 8, 1), random_state=1)
+    drawn = drawn.assign(sample_weight=np.where(drawn["x"] > 0, 1.0, 8.0), customer_id=[f"D{i}" for i in range(3000)])
+    rows = pd.concat([rows[rows["part"] == "train"], drawn], ignore_index=True)
+    train = rows[rows["part"] == "train"]
+    card = fit_scorecard(train, train["bad"], candidates={"x": Candidate("higher")}, options=FitOptions(grades=GRADES),
+                         name="x", provenance={}, target={}).scorecard  # fmt: skip
+    weighted = stability_table(card, rows, "test", seed=1, repeats=20)["psi"]
+    plain = stability_table(card, rows.drop(columns="sample_weight"), "test", seed=1, repeats=20)["psi"]
+    assert weighted.max() < 0.03
+    assert plain.min() > 0.2
+    found = beside(card, rows, ["x"], part="test").set_index("ranked_by")["gini"]
+    part = validate(card, rows, seed=1, repeats=20).set_index("part")["gini"]["test"]
+    assert found["scorecard"] == pytest.approx(part)

@@ -11,7 +11,7 @@ import statsmodels.api as sm
 from scipy.stats import chi2
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
-from workbench.core.errors import ParameterError
+from workbench.core.errors import ParameterError, SampleError
 from workbench.models.development import sign_offs
 from workbench.models.evaluation import SMOOTHING
 from workbench.models.fitting import Candidate, FitOptions, FittedScorecard, fit_scorecard
@@ -164,3 +164,22 @@ def test_a_sign_off_that_does_not_hold(line: str) -> None:
 def test_an_unknown_method_is_told(table: tuple[pd.DataFrame, np.ndarray]) -> None:
     with pytest.raises(ParameterError, match="unknown method 'stepwize'"):
         fit(table, method="stepwize")
+
+
+def test_rows_of_one_customer_count_once(table: tuple[pd.DataFrame, np.ndarray]) -> None:
+    frame, bad = table
+    few = np.tile(np.arange(600), 6)
+    rows = frame.iloc[few].reset_index(drop=True), bad[few]
+    options = {"candidates": {name: Candidate("higher") for name in frame}, "name": "x", "provenance": {}, "target": {},
+               "options": FitOptions(grades=(("A", 0.1), ("B", 1.0)), min_iv=0)}  # fmt: skip
+    by_row = fit_scorecard(*rows, **options)
+    by_customer = fit_scorecard(*rows, groups=few, **options)
+    wide = by_customer.coefficients.set_index("variable")["std_error"]
+    narrow = by_row.coefficients.set_index("variable")["std_error"]
+    assert (wide[["a", "b"]] > 1.8 * narrow[["a", "b"]]).all()
+    with pytest.raises(SampleError, match="600 outcomes but 5 customer ids"):
+        fit_scorecard(frame.head(600), bad[:600], groups=range(5), **options)
+    first = np.tile(np.flatnonzero(bad)[:2], 40)
+    both = np.concatenate([first, np.flatnonzero(bad == 0)[:500]])
+    with pytest.raises(SampleError, match="2 bads"):  # customers, not rows
+        fit_scorecard(frame.iloc[both].reset_index(drop=True), bad[both], groups=both, **options)

@@ -86,7 +86,8 @@ def promote_(workspace: Any, ref: str, override: str | None, author: str | None,
         return
     for result in results:
         click.echo(str(result))
-    click.echo(f"{ref}: champion" + (f"; history scored again at {len(days)} dates" if days else ""))
+    passed_over = f" by override of {author}" if override and not all(result.passed for result in results) else ""
+    click.echo(f"{ref}: champion{passed_over}" + (f"; history scored again at {len(days)} dates" if days else ""))
 
 
 @model.command(name="bins")
@@ -105,7 +106,12 @@ def bins_(workspace: Any, ref: str, name: str) -> None:
     check_name("bins", name)
     scorecard, version, _standing = load_scorecard(opened, ref)
     path = opened.params / "bins" / f"{name}.yaml"
-    save_bins(path, bins_text([variable.bins for variable in scorecard.variables], name=str(version)))
+    text = bins_text(
+        [variable.bins for variable in scorecard.variables],
+        name=str(version),
+        free=scorecard.provenance.get("free_order"),
+    )
+    save_bins(path, text)
     click.echo(f"{path}: the bins of {len(scorecard.variables)} variables of {version}")
 
 
@@ -131,6 +137,10 @@ def score(workspace: Any, ref: str, source: Path, output: Path) -> None:
     rows = read_rows(source, scorecard)
     scored = scorecard.score(rows)
     ids = rows[[name for name in id_columns(scorecard) if name in rows.columns]]
+    if taken := sorted({*scored.columns, "pd_window", "model", "version"} & set(ids)):
+        raise InputError(
+            f"{source}: the id {taken[0]!r} is the name of a column of the scores. Rename it in the input."
+        )
     result = pd.concat([ids, scored], axis=1).assign(model=version.name, version=version.version)
     result.insert(list(result.columns).index("pd") + 1, "pd_window", scorecard.window)
     with whole_file(output) as temporary:

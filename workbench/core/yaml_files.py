@@ -41,7 +41,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         known = sorted(found.name for found in path.parent.glob("*.yaml"))
         hint = nearest(path.name, known)
-        raise ParameterError(f"{path}: no such file.{hint} Create it, or name one of: {', '.join(known)}.") from None
+        raise ParameterError(
+            f"{path}: no such file.{hint} Create it, or name one of: {', '.join(known) or 'none'}."
+        ) from None
     except yaml.YAMLError as error:
         raise ParameterError(f"{path}: not valid YAML: {error}") from error
     if loaded is None:

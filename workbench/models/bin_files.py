@@ -84,9 +84,9 @@ def read_bins(path: Path) -> dict[str, BinRule]:
     return load_params(BinFile, path).variables
 
 
-def bins_text(bins: Iterable[Bins], *, name: str, rules: Mapping[str, BinRule] | None = None) -> str:
-    """Return bins as a file that `read_bins` reads back; `rules` are those they were fitted with, if any."""
-    variables = {found.name: _as_rule(found, (rules or {}).get(found.name)) for found in bins}
+def bins_text(bins: Iterable[Bins], *, name: str, free: Mapping[str, str] | None = None) -> str:
+    """Return bins as a file that `read_bins` reads back; `free` says why, for a variable whose order is free."""
+    variables = {found.name: _as_rule(found, (free or {}).get(found.name, "")) for found in bins}
     text: str = yaml.safe_dump(
         {"schema_version": 1, "variables": variables},
         sort_keys=False, allow_unicode=True, default_flow_style=None, width=116,
@@ -103,14 +103,14 @@ def save_bins(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _as_rule(bins: Bins, before: BinRule | None) -> dict[str, Any]:
+def _as_rule(bins: Bins, free: str) -> dict[str, Any]:
     rule: dict[str, Any] = (
         {"groups": [list(group) for group in bins.groups]} if bins.categorical else {"splits": list(bins.splits)}
     )
     if bins.merges:
         rule["merge"] = [{"what": merge.what, "into": merge.into, "why": merge.why} for merge in bins.merges]
-    if before is not None and before.order == "free":
-        rule |= {"order": "free", "why": before.why}
+    if free:
+        rule |= {"order": "free", "why": free}
     rule["counted"] = {
         label: {"goods": found.goods, "bads": found.bads, "woe": round(found.woe, 4)}
         for label, found in counted_of(bins).items()
@@ -130,7 +130,8 @@ def compare_bins(before: Mapping[str, Mapping[str, Counted]], after: Iterable[Bi
     Returns
     -------
     DataFrame with columns variable, bin, woe_before, woe_now, z (their difference over its standard error), change: 'new',
-    'gone', 'moved' (|z| above `MOVED_Z`) or 'same'. A cut that moved is one bin gone and another new.
+    'gone', 'moved' (|z| above `MOVED_Z`) or 'same'; 'variable out' or 'variable in' where the whole
+    variable left or came. A cut that moved is one bin gone and another new.
     """
     rows = []
     now = {bins.name: counted_of(bins) for bins in after}
@@ -140,7 +141,9 @@ def compare_bins(before: Mapping[str, Mapping[str, Counted]], after: Iterable[Bi
             was, found = old.get(label), new.get(label)
             row = {"variable": variable, "bin": label, "woe_before": was and was.woe, "woe_now": found and found.woe}
             if was is None or found is None:
-                rows.append({**row, "z": np.nan, "change": "new" if was is None else "gone"})
+                whole = variable not in before or variable not in now
+                change = ("variable in" if whole else "new") if was is None else "variable out" if whole else "gone"
+                rows.append({**row, "z": np.nan, "change": change})
                 continue
             z = (found.woe - was.woe) / np.hypot(_error(was), _error(found))
             rows.append({**row, "z": z, "change": "moved" if abs(z) > MOVED_Z else "same"})

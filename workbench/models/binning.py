@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workbench.core.errors import ModelError
+from workbench.core.errors import ModelError, unknown
 from workbench.models.bin_files import BinRule
 from workbench.models.bins import Bins, Codes, Direction, Specials, weight_of_evidence
 from workbench.models.columns import Floats, numbers, text_of, texts
@@ -104,6 +104,8 @@ def fit_bins(
     outcome = both_classes(bad, what=name)
     if len(values) != outcome.size:
         raise ModelError(f"{name}: {len(values)} values for {outcome.size} outcomes.")
+    if direction not in (None, "higher", "lower"):
+        raise ModelError(f"{name}: {unknown('direction', str(direction), ('higher', 'lower'))}")
     weight = None if weights is None else unit_weights(weights, outcome.size)
     limits = Limits(max_bins, min_bin_share, min_bin_bads)
     if categorical:
@@ -184,6 +186,8 @@ def count_bins(
     ['< 2.5', '>= 2.5', 'missing']
     """
     outcome = both_classes(bad, what=name)
+    if len(values) != outcome.size:
+        raise ModelError(f"{name}: {len(values)} values for {outcome.size} outcomes.")
     weight = None if weights is None else unit_weights(weights, outcome.size)
     if (rule.groups is not None) != categorical:
         raise ModelError(

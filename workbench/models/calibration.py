@@ -51,26 +51,46 @@ def calibrate(
     if target_rate is not None:
         if not 0 < target_rate < 1:
             raise ParameterError(f"target rate: found {target_rate:g}, expected above 0 and below 1.")
-        level = brentq(
-            lambda shift: np.average(expit(intercept + shift + slope * value), weights=weight) - target_rate, -40, 40
-        )
+        try:
+            level = brentq(
+                lambda shift: np.average(expit(intercept + shift + slope * value), weights=weight) - target_rate,
+                -40,
+                40,
+            )
+        except ValueError:
+            raise ParameterError(f"target rate: found {target_rate:g}, too near to 0 or 1 to calibrate to.") from None
         intercept += float(level)
     return intercept, slope
 
 
-def central_tendency(losses: pd.DataFrame, wanted: str) -> float | None:
+def central_tendency(rows: pd.DataFrame, wanted: str) -> float | None:
     """Return the mean PD to calibrate to: None for `sample`, the mean of the cohorts' bad rates for `long_run`, or a number.
 
-    Each observation date counts alike in the long-run rate, however many customers it has (EBA/GL/2017/16, paragraph 81,
-    the average of one-year default rates).
+    Each month of observation counts alike in the long-run rate, however many customers it has (EBA/GL/2017/16, paragraph
+    81, the average of one-year default rates). `rows` are those that the PD is calibrated on: as_of, bad, optionally
+    sample_weight.
 
-    >>> central_tendency(pd.DataFrame({"bad_rate": [0.02, 0.04]}), "long_run"), central_tendency(pd.DataFrame(), "0.05")
-    (0.03, 0.05)
+    Raises
+    ------
+    ParameterError
+        No such way, or `long_run` of rows without dates, or of one month alone.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"as_of": pd.to_datetime(["2024-01-31", "2024-01-31", "2024-02-29"]), "bad": [0, 1, 0]})
+    >>> central_tendency(rows, "long_run"), central_tendency(rows, "0.05")
+    (0.25, 0.05)
     """
     if wanted == "sample":
         return None
     if wanted == "long_run":
-        return float(losses["bad_rate"].mean())
+        months = rows["as_of"].dt.to_period("M")
+        if months.nunique() < 2:
+            raise ParameterError(
+                f"calibrate_to: long_run needs several months of observation, found {months.nunique()}. Give a rate instead."
+            )
+        weight = rows.get("sample_weight", pd.Series(1.0, index=rows.index))
+        return float(((weight * rows["bad"]).groupby(months).sum() / weight.groupby(months).sum()).mean())
     try:
         return float(wanted)
     except ValueError:

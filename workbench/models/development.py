@@ -18,11 +18,11 @@ from workbench.indicators.stored import load_panel
 from workbench.models.columns import Floats, texts
 from workbench.models.evaluation import brier, gini, ks
 from workbench.models.fitting import Candidate
-from workbench.models.intervals import delong_interval, gini_difference, interval
+from workbench.models.intervals import delong_interval, difference, gini_difference, interval
 from workbench.models.sample import Sample, hash_share, latest_observation
 from workbench.models.sample_table import TableSample
 from workbench.models.scorecard import Scorecard
-from workbench.models.stability import psi, psi_interval
+from workbench.models.stability import psi_interval
 
 SCORE = "score"
 _SIGNS = {"higher": -1.0, "lower": 1.0}
@@ -266,14 +266,17 @@ def validate(
         The columns of `by`, rows, bads, bad_rate, pd_mean, calibration_ratio (predicted over realised), gini, gini_low,
         gini_high, and so for ks and brier; null where a part has one class only, or too few of one for an interval.
     """
+    if strange := [name for name in by if name not in rows]:
+        raise ParameterError(f"by: {unknown('column', strange[0], map(str, rows.columns))}")
     scored = scorecard.score(rows, reasons=False)
-    results = []
-    for key, index in rows.groupby(list(by), sort=False).groups.items():
+    results, keys = [], []
+    groups = [rows[name].astype(object).where(rows[name].notna(), "missing") for name in by]
+    for key, index in rows.groupby(groups, sort=False).groups.items():
         names = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
         bad = rows.loc[index, "bad"].to_numpy()
         part = scored.loc[index]
         weights = rows.loc[index, "sample_weight"].to_numpy() if "sample_weight" in rows else None
-        row = {**names, "rows": len(bad), "bads": int(bad.sum()), "bad_rate": float(np.average(bad, weights=weights))}
+        row = {"rows": len(bad), "bads": int(bad.sum()), "bad_rate": float(np.average(bad, weights=weights))}
         row["pd_mean"] = float(np.average(part["pd"], weights=weights))
         if 0 < bad.sum() < len(bad):
             customers = rows.loc[index, "customer_id"].to_numpy()
@@ -292,19 +295,19 @@ def validate(
                     continue  # too few of one class: the figure stands without an interval
                 row |= {f"{name}_low": found.low, f"{name}_high": found.high}
         results.append(row)
+        keys.append(names)
     columns = [
-        *by,
         *"rows bads bad_rate pd_mean calibration_ratio gini gini_low gini_high ks ks_low ks_high".split(),
         *"brier brier_low brier_high".split(),
     ]
-    table = pd.DataFrame(results).reindex(columns=columns)
+    named = pd.DataFrame(keys, columns=list(by)).infer_objects()
+    table = pd.concat([named, pd.DataFrame(results).reindex(columns=columns)], axis=1)
     if list(by) == ["part"]:
         table = table.sort_values("part", key=lambda part: part.map(PARTS.index), ignore_index=True)
     return table
 
 
 def gate_metrics(
-    scorecard: Scorecard,
     rows: pd.DataFrame,
     validation: pd.DataFrame,
     coefficients: pd.DataFrame,
@@ -314,11 +317,11 @@ def gate_metrics(
 ) -> dict[str, float]:
     """Return the metrics that `params/gates.yaml` names, from the validation by part; one that cannot be had is absent.
 
-    `gini_drop` and `psi_score` compare train with out of time, `gini_drop_test` and `psi_score_test` train with test;
-    `max_csi` is the largest of a variable in `stability`, `max_incomplete_share` the largest of a date in `losses`.
+    `gini_drop` and `psi_score` compare train with out of time, `gini_drop_test` and, without an out-of-time part,
+    `psi_score_test` train with test; `max_csi` is the largest of a variable in `stability`, `max_incomplete_share` the
+    largest of a date in `losses`.
     """
     parts = validation.set_index("part")
-    score = scorecard.score(rows, reasons=False)["score"]
     slopes = coefficients.loc[coefficients["variable"] != "(intercept)", "coefficient"]
     metrics: dict[str, float] = {"wrong_signs": float((slopes >= 0).sum())}
     for part in parts.index:
@@ -339,12 +342,15 @@ def gate_metrics(
     if {"incomplete", "active", "already_bad"} <= set(losses):
         eligible = (losses["active"] - losses["already_bad"]).clip(lower=1)
         metrics["max_incomplete_share"] = float((losses["incomplete"] / eligible).max())
-    train = rows["part"] == "train"
+    else:
+        metrics["max_incomplete_share"] = 0.0  # a flat table: a row without an outcome is refused
     for part, suffix in (("out of time", ""), ("test", "_test")):
-        there = rows["part"] == part
-        if there.any():
+        if (rows["part"] == part).any():
             metrics[f"gini_drop{suffix}"] = metrics["gini_train"] - metrics[f"gini_{part.replace(' ', '_')}"]
-            metrics[f"psi_score{suffix}"] = psi(score[train].to_numpy(), score[there].to_numpy())
+    held = validation_part(rows)
+    metrics["psi_score" if held == "out of time" else "psi_score_test"] = float(
+        stability.loc[stability["of"] == SCORE, "psi"].iloc[0]
+    )
     return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}
 
 
@@ -353,7 +359,7 @@ def stability_table(
 ) -> pd.DataFrame:
     """Return how far the score (PSI over tenths of train) and each variable (CSI over its bins) moved from train to `part`.
 
-    Columns: of ('score' or a variable), psi, low, high (bootstrap by customer).
+    Columns: of ('score' or a variable), psi, low, high (bootstrap by customer); weighted where the rows are.
     """
     then, now = rows[rows["part"] == "train"], rows[rows["part"] == part]
     scores = [scorecard.score(side, reasons=False)["score"].to_numpy() for side in (then, now)]
@@ -370,6 +376,8 @@ def stability_table(
             edges=bounds,
             expected_groups=then["customer_id"],
             actual_groups=now["customer_id"],
+            expected_weights=then.get("sample_weight"),
+            actual_weights=now.get("sample_weight"),
             seed=seed,
             repeats=repeats,
         )
@@ -377,11 +385,44 @@ def stability_table(
     return pd.DataFrame(table)
 
 
+def in_both(rows: pd.DataFrame, part: str) -> dict[str, float]:
+    """Return how much of a part is known to the fit, as `rows` and `bads`.
+
+    `rows` is the share of its rows that are customers of train; `bads` the number of its bads who are bad in train as well,
+    which with overlapping windows may be the very same event.
+    """
+    train, there = rows[(rows["part"] == "train") & (rows["outcome"] != "indeterminate")], rows[rows["part"] == part]
+    bad = there[there["bad"] == 1]
+    return {
+        "rows": float(there["customer_id"].isin(train["customer_id"]).mean()),
+        "bads": float(bad["customer_id"].isin(train.loc[train["bad"] == 1, "customer_id"]).sum()),
+    }
+
+
+ENOUGH_BADS = 100
+"""Bads of the test part that are enough to calibrate on it alone: the slope's standard error is then near a tenth of it."""
+
+
+def calibration_rows(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the rows to calibrate the PD on, and what they are called: no part that validates it.
+
+    With an out-of-time part it is the test part, whose customers the fit has not seen: on its own rows a fit separates too
+    well, and its PDs would be too extreme. Where test has fewer bads than `ENOUGH_BADS` train joins it; without dates it
+    is train alone.
+    """
+    if validation_part(rows) == "test":
+        return rows[rows["part"] == "train"], "train"
+    test = rows[rows["part"] == "test"]
+    if test["bad"].sum() >= ENOUGH_BADS:
+        return test, "test"
+    return rows[rows["part"].isin(["train", "test"])], "train and test"
+
+
 def rounding_loss(exact: Scorecard, rounded: Scorecard, rows: pd.DataFrame) -> pd.DataFrame:
     """Return what whole points cost on `rows`, as columns measure and value."""
     scores = [card.score(rows, reasons=False)["score"] for card in (exact, rounded)]
     apart = (scores[0] - scores[1]).abs()
-    ginis = [gini(rows["bad"], score) for score in scores]
+    ginis = [gini(rows["bad"], score, rows.get("sample_weight")) for score in scores]
     found = {
         "Gini with exact points": ginis[0],
         "Gini with whole points": ginis[1],
@@ -467,32 +508,42 @@ def own_ginis(scorecard: Scorecard, rows: pd.DataFrame, names: Sequence[str]) ->
     return pd.DataFrame(table)
 
 
-def beside(
-    scorecard: Scorecard, rows: pd.DataFrame, names: Sequence[str], *, part: str, by_points: bool = False
-) -> pd.DataFrame:
+def beside(scorecard: Scorecard, rows: pd.DataFrame, names: Sequence[str], *, part: str, seed: int = 0) -> pd.DataFrame:
     """Return the Gini of the scorecard and of single variables on one part, and how far apart they are, by customer.
 
-    Single variables are ranked as in `single_ginis`, or by the points of their own bins. Columns: ranked_by, gini, low, high,
-    difference (the scorecard's less its own), difference_low, difference_high; null where the part cannot tell.
+    A variable of the scorecard is ranked by the points of its own bins, another one by its values in its declared direction
+    (missing ones take the median). Intervals are DeLong's, or with sampling weights the bootstrap's.
+
+    Columns: ranked_by, gini, low, high, difference (the scorecard's less its own), difference_low, difference_high; null where
+    the part cannot tell.
     """
     there = rows[rows["part"] == part]
     bad, who = there["bad"].to_numpy(), there["customer_id"].to_numpy()
+    weights = there["sample_weight"].to_numpy() if "sample_weight" in there else None
     score = scorecard.score(there, reasons=False)["score"].to_numpy()
-    offered = candidates()
+    offered, own = candidates(), {variable.name for variable in scorecard.variables}
     table: list[dict[str, object]] = []
     for name in ["scorecard", *names]:
         if name == "scorecard":
             value = score
-        elif by_points:
+        elif name in own:
             value = _points_of(scorecard, name, there)
         else:
-            value = _signed(there[name], _SIGNS.get(str(offered[name].direction), 1.0))
+            value = _signed(there[name], _SIGNS.get(str(offered[name].direction), 0.0))
         row: dict[str, object] = {"ranked_by": name}
         try:
-            found = delong_interval(bad, value, groups=who)
+            found = (
+                delong_interval(bad, value, groups=who)
+                if weights is None
+                else interval(gini, bad, value, groups=who, weights=weights, seed=seed)
+            )
             row |= {"gini": found.value, "low": found.low, "high": found.high}
             if name != "scorecard":
-                apart = gini_difference(bad, score, value, groups=who)
+                apart = (
+                    gini_difference(bad, score, value, groups=who)
+                    if weights is None
+                    else difference(gini, bad, score, value, groups=who, weights=weights, seed=seed)
+                )
                 row |= {"difference": apart.value, "difference_low": apart.low, "difference_high": apart.high}
         except SampleError:
             pass  # one class, or no value at all: nothing to tell
@@ -502,5 +553,6 @@ def beside(
 
 
 def new_customers_out_of_time(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the out-of-time rows of customers whom the fit has never seen, as a part of their own."""
-    return rows.loc[(rows["part"] == "out of time") & rows["held_out"]].assign(part="new customers")
+    """Return the out-of-time rows of customers who are not in train (the PD may be calibrated on earlier rows of some)."""
+    known = rows.loc[rows["part"] == "train", "customer_id"]
+    return rows.loc[(rows["part"] == "out of time") & ~rows["customer_id"].isin(known)].assign(part="new customers")

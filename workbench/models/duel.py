@@ -94,7 +94,7 @@ def _lost(
 
     def lost(outcome: Any, score: Any, at: Any, weight: Any) -> float:
         taken = accepted_share(score, approve, weight) * amount[at] * unit_weights(weight, outcome.size)
-        return float(taken @ outcome / taken.sum())
+        return float(taken @ outcome / taken.sum()) if taken.any() else 0.0
 
     def apart(outcome: Any, rows: Any, weight: Any) -> float:
         at = rows.astype(np.intp)
@@ -131,11 +131,16 @@ def checked_amounts(amounts: npt.ArrayLike, rows: int) -> Floats:
     SampleError
         Another length, a missing or negative amount, or nothing at stake.
     """
-    amount = np.asarray(amounts, dtype=np.float64)
+    try:
+        amount = np.asarray(amounts, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise SampleError(f"amounts: not numbers ({error}). Choose another column, or none.") from None
     if amount.shape != (rows,):
         raise SampleError(f"amounts: found the shape {amount.shape}, expected {rows}, one for each row.")
     if wrong := int((~(np.isfinite(amount) & (amount >= 0))).sum()):
         raise SampleError(f"amounts: {wrong} of {rows} are missing or negative. Choose another column, or none.")
+    if not np.isfinite(amount.sum() * amount.max()):
+        raise SampleError(f"amounts: up to {amount.max():g}, too large to add up. Choose another unit.")
     if not amount.any():
         raise SampleError("amounts: all are 0. Choose another column, or none.")
     return amount

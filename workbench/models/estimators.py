@@ -18,7 +18,7 @@ from sklearn.utils import ClassifierTags, Tags
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from workbench.core.errors import InputError, ModelError
+from workbench.core.errors import InputError, ModelError, unknown
 from workbench.models.binning import NotBinned, fit_bins
 from workbench.models.bins import Direction, Specials
 from workbench.models.columns import Floats
@@ -49,7 +49,7 @@ class _OfColumns(BaseEstimator):  # type: ignore[misc]
         fitting = y is not None
         if isinstance(X, pd.DataFrame) and len(X) and X.shape[1]:
             validate_data(self, X, skip_check_array=True, reset=fitting)
-            return X.reset_index(drop=True)
+            return X.reset_index(drop=True).rename(columns=str)
         options: dict[str, Any] = {"dtype": "numeric", "ensure_all_finite": False, "reset": fitting}
         if fitting:
             values, _ = validate_data(self, X, y, ensure_min_samples=2, **options)
@@ -82,8 +82,15 @@ class _OfColumns(BaseEstimator):  # type: ignore[misc]
             )
         return np.asarray(target == self.classes_[1])
 
-    def _candidates(self, names: Sequence[str]) -> dict[str, Candidate]:
-        directions, words, specials = self.directions or {}, set(self.categorical or ()), self.specials or {}
+    def _candidates(self, table: pd.DataFrame) -> dict[str, Candidate]:
+        names = [str(name) for name in table]
+        directions = {str(name): value for name, value in (self.directions or {}).items()}
+        specials = {str(name): value for name, value in (self.specials or {}).items()}
+        words = {str(name) for name in self.categorical or ()}
+        for what, own in (("directions", directions), ("categorical", words), ("specials", specials)):
+            if strange := sorted(set(own) - set(names)):
+                raise ValueError(f"{what}: {unknown('column', strange[0], names)}")
+        words |= {str(name) for name, dtype in table.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)}
         return {
             name: Candidate(directions.get(name), categorical=name in words, specials=specials.get(name, {}))
             for name in names
@@ -143,7 +150,7 @@ class WoeEncoder(TransformerMixin, _OfColumns):  # type: ignore[misc]
         table = self._table(X, y)
         outcome = self._outcome(y, len(table))
         self.bins_, self.not_binned_ = {}, {}
-        for name, candidate in self._candidates(table.columns.tolist()).items():
+        for name, candidate in self._candidates(table).items():
             try:
                 self.bins_[name] = fit_bins(
                     table[name],
@@ -254,13 +261,15 @@ class ScorecardClassifier(ClassifierMixin, _OfColumns):  # type: ignore[misc]
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, table)
+            if (weights < 0).any():
+                raise ValueError(f"sample_weight: {int((weights < 0).sum())} of {len(weights)} are negative.")
             kept = weights > 0
             table, outcome, weights = table[kept].reset_index(drop=True), outcome[kept], weights[kept]
         try:
             found = fit_scorecard(
-                table.rename(columns=str),
+                table,
                 outcome.astype(int),
-                candidates=self._candidates([str(name) for name in table]),
+                candidates=self._candidates(table),
                 options=FitOptions(
                     grades=ONE_GRADE,
                     method=self.method,
@@ -310,7 +319,7 @@ class ScorecardClassifier(ClassifierMixin, _OfColumns):  # type: ignore[misc]
     def _scored(self, X: Any) -> pd.DataFrame:
         card = self._card()
         try:
-            return card.score(self._table(X).rename(columns=str), reasons=False)
+            return card.score(self._table(X), reasons=False)
         except ModelError as error:
             raise ValueError(str(error)) from error
 

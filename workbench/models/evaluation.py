@@ -157,6 +157,7 @@ def calibration_table(
     by: npt.ArrayLike | int = 10,
     *,
     weights: npt.ArrayLike | None = None,
+    groups: npt.ArrayLike | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Return predicted against realised bad rate by group.
@@ -168,6 +169,14 @@ def calibration_table(
     weights : array of length n, optional
         Sampling weights. The interval then takes the effective number of rows (Kish, "Survey Sampling", 1965, 11.7);
         count and bads stay rows of the table.
+    groups : array of length n, optional
+        Customer ids, where one stands in several rows: the effective number is divided by the design effect, the variance of
+        the rate by customer over that by row (the same, 5.4), where it is above 1.
+
+    Raises
+    ------
+    SampleError
+        Outcomes other than 0 and 1.
 
     Returns
     -------
@@ -182,6 +191,10 @@ def calibration_table(
     from scipy.special import betaincinv
 
     chance, outcome = np.asarray(pd_hat, dtype=np.float64), np.asarray(bad, dtype=np.float64)
+    if not np.isin(outcome, (0, 1)).all():
+        raise SampleError(
+            "calibration table: outcomes are not all 0 (good) or 1 (bad); the PD comes first, they second."
+        )
     label: Any = by
     if isinstance(by, int):
         edges = np.unique(np.quantile(chance, np.arange(1, by) / by))
@@ -199,6 +212,12 @@ def calibration_table(
     )
     table[["pd_mean", "bad_rate"]] = table[["pd_mean", "bad_rate"]].div(table["weight"], axis=0)
     effective = table.pop("weight") ** 2 / table.pop("square")
+    if groups is not None:
+        rows["off"] = rows["weight"] * (rows["bad"] - rows["group"].map(table["bad_rate"]).astype(float))
+        # a group without bads, or of bads alone, varies by customer as much as anything that is all or nothing
+        rows["off"] = rows["off"].where(~rows["group"].map(table["bad_rate"].isin([0, 1])).astype(bool), rows["weight"])
+        by_customer = rows.groupby(["group", np.asarray(groups)])["off"].sum().pow(2).groupby("group").sum()
+        effective /= (by_customer / rows["off"].pow(2).groupby(rows["group"]).sum()).clip(lower=1)
     bads, goods = (effective * table["bad_rate"]).to_numpy(), (effective * (1 - table["bad_rate"])).to_numpy()
     tail = (1 - level) / 2
     low = np.where(bads > 0, betaincinv(bads + 0.5, goods + 0.5, tail), 0.0)

@@ -61,6 +61,8 @@ class Candidate:
 
 
 FEW_BADS = 500
+FEWEST_ROWS = 10
+"""A value in fewer rows is no evidence of a leak. House choice."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,23 @@ class FitOptions:
     allow_leak: bool = False
     scaling: Scaling = field(default_factory=Scaling)
     reference: Literal["average", "best"] = "average"
+
+    def __post_init__(self) -> None:
+        for name, value, holds, expected in (
+            (
+                "max_p_value",
+                self.max_p_value,
+                self.max_p_value is None or 0 < self.max_p_value <= 1,
+                "above 0, at most 1",
+            ),
+            ("ridge", self.ridge, 0 <= self.ridge < np.inf, "0 or more"),
+            ("max_variables", self.max_variables, self.max_variables >= 1, "1 or more"),
+            ("max_bins", self.max_bins, self.max_bins >= 2, "2 or more"),
+            ("min_bin_share", self.min_bin_share, 0 <= self.min_bin_share < 0.5, "from 0 to under 0.5"),
+            ("min_bin_bads", self.min_bin_bads, self.min_bin_bads >= 0, "0 or more"),
+        ):
+            if not holds:
+                raise ParameterError(f"{name}: found {value}, expected {expected}.")
 
     def p_value_limit(self, bads: int) -> float:
         """Return the p-value above which a variable leaves a fit with so many bads."""
@@ -135,6 +154,7 @@ def fit_scorecard(
     provenance: Mapping[str, Any],
     target: Mapping[str, Any],
     weights: npt.ArrayLike | None = None,
+    groups: npt.ArrayLike | None = None,
     dates: pd.Series | None = None,
     rules: Mapping[str, BinRule] | None = None,
 ) -> FittedScorecard:
@@ -151,7 +171,10 @@ def fit_scorecard(
     name : str
     provenance, target : mappings of plain data, stored with the scorecard
     weights : array of length n, optional
-        Sampling weights: bins, regression and standard errors (the sandwich's) take them; `min_bads` counts rows.
+        Sampling weights: bins, regression and standard errors (the sandwich's) take them.
+    groups : array of length n, optional
+        Customer ids, where one stands in several rows: standard errors and p-values are then by customer, and it is bad
+        customers that `min_bads` and the default of `max_p_value` count.
     dates : Series of length n, optional
         When each row was observed: with several months, a candidate whose distribution is not stable over them is dropped.
     rules : mapping of column to BinRule, optional
@@ -169,7 +192,10 @@ def fit_scorecard(
     outcome = both_classes(bad, what=f"sample of {name}")
     if len(sample) != outcome.size:
         raise SampleError(f"sample of {name}: {len(sample)} rows but {outcome.size} outcomes.")
-    bads, goods = int(outcome.sum()), int((~outcome).sum())
+    who = None if groups is None else pd.factorize(np.asarray(groups), use_na_sentinel=False)[0]
+    if who is not None and len(who) != outcome.size:
+        raise SampleError(f"sample of {name}: {outcome.size} outcomes but {len(who)} customer ids.")
+    bads, goods = (len(np.unique(who[side])) if who is not None else int(side.sum()) for side in (outcome, ~outcome))
     if min(bads, goods) < options.min_bads:
         raise SampleError(
             f"sample of {name}: {bads} bads and {goods} goods; at least {options.min_bads} of each are needed. "
@@ -180,7 +206,10 @@ def fit_scorecard(
     weight = None if weights is None else unit_weights(weights, outcome.size)
     if strange := sorted(set(rules or {}) - set(candidates)):
         raise ModelError(f"bins: {strange[0]!r} is no candidate of this sample. Remove it from the bins.")
+    if who is not None and len(np.unique(who)) == outcome.size:
+        who = None
     bins, columns = _bin(sample, outcome, weight, candidates, options, rules or {}, dates, fates)
+    columns = columns._replace(groups=who)
     drop_correlated(columns, options.max_correlation, fates)
     drop_collinear(columns, options.max_vif, fates)
     chosen, fit = choose(
@@ -207,6 +236,7 @@ def fit_scorecard(
         )
         for kept, coefficient in zip(woe, fit.coefficients[1:], strict=True)
     )
+    free = {kept: rule.why for kept, rule in (rules or {}).items() if kept in woe and rule.order == "free"}
     factor, offset = options.scaling.factor, options.scaling.offset
     scorecard = Scorecard(
         name=name,
@@ -216,7 +246,7 @@ def fit_scorecard(
         scaling=options.scaling,
         calibration=(offset / factor, -1 / factor),
         grades=bands,
-        provenance=dict(provenance),
+        provenance={**provenance, **({"free_order": free} if free else {})},
         reference=options.reference,
     )
     spread = np.asarray([_spread(woe[kept] * c, weight) for kept, c in zip(woe, fit.coefficients[1:], strict=True)])
@@ -376,21 +406,26 @@ def _said_of(rule: BinRule) -> str:
 def _gini_alone(values: pd.Series, outcome: npt.NDArray[np.bool_], candidate: Candidate, min_bads: int) -> float:
     """Return how well a variable ranks by itself, before a bin's least size can hide a telling group.
 
-    The larger of two: its known values (or categories, by bad rate), and whether it is known at all.
+    The larger of two: its single values by their bad rates (rare ones together; missing and special codes are values as any
+    other), and its known numbers in their order.
     """
     if candidate.categorical:
-        codes, found = pd.factorize(pd.Series(texts(values), dtype=object), use_na_sentinel=False)
-        count = np.bincount(codes, minlength=len(found))
-        codes = np.where((count < RARE_SHARE * outcome.size)[codes], len(found), codes)
-        goods, bads = (np.bincount(codes[rows], minlength=len(found) + 1) for rows in (~outcome, outcome))
-        return gini(outcome, weight_of_evidence(goods, bads)[codes])
+        return _gini_by_value(pd.Series(texts(values), dtype=object), outcome)
     try:
         value = numbers(values, name=values.name if isinstance(values.name, str) else "candidate")
     except ModelError as error:
         raise NotBinned(str(error)) from error
+    strength = _gini_by_value(pd.Series(value), outcome)
     value = np.where(np.isin(value, [code for code in candidate.specials if not isinstance(code, str)]), np.nan, value)
     known = ~np.isnan(value)
-    strength = abs(gini(outcome, known.astype(np.float64)))
     if min(outcome[known].sum(), (~outcome[known]).sum()) >= min_bads:
         strength = max(strength, abs(gini(outcome[known], value[known])))
     return strength
+
+
+def _gini_by_value(values: pd.Series, outcome: npt.NDArray[np.bool_]) -> float:
+    codes, found = pd.factorize(values, use_na_sentinel=False)
+    count = np.bincount(codes, minlength=len(found))
+    codes = np.where((count < max(RARE_SHARE * outcome.size, FEWEST_ROWS))[codes], len(found), codes)
+    goods, bads = (np.bincount(codes[rows], minlength=len(found) + 1) for rows in (~outcome, outcome))
+    return gini(outcome, weight_of_evidence(goods, bads)[codes])

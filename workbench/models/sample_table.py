@@ -82,8 +82,14 @@ def load_sample(workspace: Workspace, name: str) -> TableSample:
         A table that cannot be read or carries no sample.
     """
     description, file, path = read_description(workspace, name)
-    frame = read_table(path, description, text=[description.id] if description.id else [])
+    frame = read_table(path, description, text=text_columns(description))
     return replace(sample_from_table(frame, description, name=name), generation=_generation(path, file))
+
+
+def text_columns(description: SampleDescription) -> list[str]:
+    """Return the columns that are read as they are written, so that 01 stays 01: ids, and what is said to be categorical."""
+    words = [name for name, about in description.columns.items() if about.categorical]
+    return [*([description.id] if description.id else []), *words]
 
 
 def _generation(path: Path, file: Path) -> str:
@@ -155,7 +161,7 @@ def _outcome(values: pd.Series, target: TargetColumn, where: str) -> pd.Series:
     if event not in seen:
         hint = (
             " YAML reads yes, no, on and off as true and false: quote the word."
-            if target.event in (True, False)
+            if isinstance(target.event, bool)
             else ""
         )
         raise SampleError(
@@ -206,7 +212,13 @@ def _dates(frame: pd.DataFrame, description: SampleDescription, where: str) -> p
         )
     if getattr(found.dt, "tz", None) is not None:
         found = found.dt.tz_localize(None)
-    return found.dt.normalize().astype("datetime64[ns]")
+    try:
+        return found.dt.normalize().astype("datetime64[ns]")
+    except pd.errors.OutOfBoundsDatetime:
+        example = found.max() if found.max() > pd.Timestamp.max else found.min()
+        raise SampleError(
+            f"{where}: date {description.date!r}: {example:%Y-%m-%d} is no day of observation. Leave such rows out, or mend it."
+        ) from None
 
 
 def _ids(frame: pd.DataFrame, as_of: pd.Series, description: SampleDescription, where: str) -> pd.Series:
@@ -245,10 +257,29 @@ def _weights(values: pd.Series, where: str) -> pd.Series:
 
 def _candidate(values: pd.Series, about: ColumnDescription, where: str) -> Candidate:
     """Return a column as a candidate; text is categorical, unless most of it are numbers."""
-    text = not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values))
+    typed = (pd.api.types.is_numeric_dtype, pd.api.types.is_datetime64_any_dtype, pd.api.types.is_timedelta64_dtype)
+    text = not any(is_typed(values) for is_typed in typed)
+    if text and about.role in ("feature", "proxy", "protected"):
+        nested = values.map(lambda value: isinstance(value, list | dict | set | np.ndarray))
+        if nested.any():
+            raise SampleError(
+                f"{where}: column {values.name!r} holds lists or records, such as {values[nested].iloc[0]!r:.60}. Give each "
+                "part a column of its own."
+            )
     if text and about.categorical is None and about.role in ("feature", "proxy"):
         known = values.dropna().astype(str)
         strange = known[pd.to_numeric(known, errors="coerce").isna()]
+        if len(known) and not len(strange) and about.direction is not None:
+            raise SampleError(
+                f"{where}: column {values.name!r}: numbers kept as text, such as {known.iloc[0]!r}, with a direction. Store "
+                "them as numbers, or say categorical: true for this column."
+            )
+        bare = strange.str.replace(r"[%,\s]", "", regex=True)
+        if len(strange) > len(known) / 2 and pd.to_numeric(bare, errors="coerce").notna().mean() > 0.9:
+            raise SampleError(
+                f"{where}: column {values.name!r}: numbers written as text, such as {strange.iloc[0]!r}. Store them as plain "
+                "numbers, or say categorical: true for this column."
+            )
         if 0 < len(strange) < len(known) / 2:
             raise SampleError(
                 f"{where}: column {values.name!r}: {len(strange)} of {len(known)} values are no numbers, such as "

@@ -48,14 +48,14 @@ def has_alias(workspace: Workspace, name: str, alias: str) -> bool:
 
 
 def earlier_bins(
-    workspace: Workspace, name: str, rules: Mapping[str, BinRule]
+    workspace: Workspace, name: str, rules: Mapping[str, BinRule], file: str
 ) -> tuple[dict[str, dict[str, Counted]], str]:
     """Return the bins to compare a fit with, and what they are called: those drawn by hand, else the model's last version's.
 
     Nothing where there are neither.
     """
     if any(rule.counted for rule in rules.values()):
-        return {name: rule.counted for name, rule in rules.items()}, "the file of bins"
+        return {name: rule.counted for name, rule in rules.items()}, f"params/bins/{file}.yaml"
     if not has_alias(workspace, name, "candidate"):
         return {}, ""
     scorecard, version, _standing = load_scorecard(workspace, f"{name}@candidate")
@@ -138,7 +138,8 @@ def read_rows(path: Path, scorecard: Scorecard | None = None) -> pd.DataFrame:
         raise InputError(f"{path}: found a {path.suffix or 'file without suffix'}, expected .parquet or .csv.")
     described = scorecard.provenance.get("layout", {}) if scorecard is not None and path.suffix == ".csv" else {}
     layout = TableLayout.model_validate({**described, "format": path.suffix[1:]})
-    return read_table(path, layout, text=id_columns(scorecard))
+    words = [name for name, kind in scorecard.inputs.items() if kind == "text"] if scorecard is not None else []
+    return read_table(path, layout, text=[*id_columns(scorecard), *words])
 
 
 def id_columns(scorecard: Scorecard | None = None) -> list[str]:

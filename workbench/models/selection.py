@@ -12,7 +12,7 @@ from scipy.special import chdtri, expit, ndtr
 
 from workbench.core.errors import ParameterError, unknown
 from workbench.models.columns import Floats
-from workbench.models.regression import Logistic, logistic
+from workbench.models.regression import Logistic, by_group, logistic
 from workbench.models.stability import index_of_counts
 
 Method = Literal["stepwise", "backward", "l1"]
@@ -45,6 +45,7 @@ class Columns(NamedTuple):
     woe: dict[str, Floats]
     outcome: npt.NDArray[np.bool_]
     weight: Floats | None
+    groups: npt.NDArray[np.intp] | None = None  # the customers, where one has several rows
 
     def matrix(self, names: list[str]) -> Floats:
         """Return the columns (n, k) of `names`."""
@@ -146,7 +147,7 @@ def _backward(
 ) -> tuple[list[str], Logistic]:
     """Drop one variable at a time: wrong sign first, then p-value, then the weakest beyond the allowed number."""
     while True:
-        fit = logistic(columns.matrix(names), columns.outcome, columns.weight, ridge=ridge)
+        fit = logistic(columns.matrix(names), columns.outcome, columns.weight, ridge=ridge, groups=columns.groups)
         worst, detail = _worst(fit, max_p_value, max_variables)
         if worst is None:
             return names, fit
@@ -174,20 +175,21 @@ def _stepwise(columns: Columns, max_p_value: float, ridge: float, max_variables:
     seen: set[frozenset[str]] = set()
     removed: dict[str, str] = {}
     while True:
-        fit = logistic(columns.matrix(entered), columns.outcome, columns.weight, ridge=ridge)
+        fit = logistic(columns.matrix(entered), columns.outcome, columns.weight, ridge=ridge, groups=columns.groups)
         worst, detail = _worst(fit, max_p_value, len(columns.woe))
         if worst is not None:
             removed[entered.pop(worst)] = detail
             continue
-        waiting = [name for name in columns.woe if name not in entered]
+        waiting = [name for name in columns.woe if name not in entered and frozenset([*entered, name]) not in seen]
         z = _score_statistics(columns, entered, waiting, fit)
         best = int(np.argmin(z)) if waiting else -1
         if best < 0 or len(entered) == max_variables or 2 * ndtr(z[best]) > max_p_value or z[best] >= 0:
             break
-        if frozenset([*entered, waiting[best]]) in seen:
-            break  # it goes in circles: this set was left before
         entered.append(waiting[best])
         seen.add(frozenset(entered))
+    for name in columns.woe:
+        if name not in entered and name not in waiting:
+            fates.set(name, "dropped", removed[name])  # with it the set would be one that was left before
     for name, statistic in zip(waiting, z, strict=True):
         p = 2 * ndtr(-abs(statistic))
         if statistic >= 0:
@@ -203,7 +205,7 @@ def _stepwise(columns: Columns, max_p_value: float, ridge: float, max_variables:
 def _score_statistics(columns: Columns, entered: list[str], waiting: list[str], fit: Logistic) -> Floats:
     """Return the signed root of the score statistic of each waiting variable; negative where it would lower P(bad).
 
-    With sampling weights its variance is the sandwich's, as that of the coefficients.
+    With sampling weights, or several rows a customer, its variance is the sandwich's, as that of the coefficients.
     """
     design = np.column_stack([np.ones(columns.outcome.size), columns.matrix(entered)])
     weight = np.ones(columns.outcome.size) if columns.weight is None else columns.weight
@@ -214,7 +216,10 @@ def _score_statistics(columns: Columns, entered: list[str], waiting: list[str], 
     for i, name in enumerate(waiting):
         column = columns.woe[name]
         own = column - design @ (inverse @ (design.T @ (information * column)))
-        variance = own**2 @ (information if columns.weight is None else (weight * residual) ** 2)
+        if columns.weight is None and columns.groups is None:
+            variance = float(own**2 @ information)
+        else:
+            variance = float(np.sum(by_group((own * weight * residual)[:, None], columns.groups) ** 2))
         found[i] = (own @ (weight * residual)) / np.sqrt(variance) if variance > 0 else 0.0
     return found
 

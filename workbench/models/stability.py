@@ -10,8 +10,8 @@ import pandas as pd
 
 from workbench.core.errors import SampleError
 from workbench.models.bins import Bins
-from workbench.models.columns import Floats
-from workbench.models.evaluation import SMOOTHING
+from workbench.models.columns import Floats, texts
+from workbench.models.evaluation import SMOOTHING, unit_weights
 from workbench.models.intervals import Interval
 
 
@@ -27,13 +27,25 @@ def index_of_counts(expected: Floats, actual: Floats) -> Floats:
     return np.asarray((new - old) * np.log((new + pad) / (old + pad)))
 
 
-def psi_table(expected: npt.ArrayLike, actual: npt.ArrayLike, *, bins: int | npt.ArrayLike = 10) -> pd.DataFrame:
-    """Return the bins behind `psi`: columns bin, expected, actual (counts), expected_share, actual_share, psi."""
+Weights = tuple[npt.ArrayLike | None, npt.ArrayLike | None]
+"""Sampling weights of the expected and of the actual side."""
+
+
+def psi_table(
+    expected: npt.ArrayLike,
+    actual: npt.ArrayLike,
+    *,
+    bins: int | npt.ArrayLike = 10,
+    weights: Weights = (None, None),
+) -> pd.DataFrame:
+    """Return the bins behind `psi`: bin, expected, actual (counts, weighted where asked), expected_share, actual_share, psi."""
     before, after = pd.Series(np.asarray(expected)), pd.Series(np.asarray(actual))
     if not len(before) or not len(after):
         raise SampleError(f"psi: {len(before)} expected and {len(after)} actual values; both sides need rows.")
+    edges = np.asarray(bins, dtype=np.float64)
+    if (edges.ndim == 0 and not edges >= 1) or not (np.diff(edges) > 0 if edges.ndim else np.array(True)).all():
+        raise SampleError(f"psi: bins {bins!r:.80}; expected a number of 1 or more, or edges that ascend.")
     if pd.api.types.is_numeric_dtype(before) and pd.api.types.is_numeric_dtype(after):
-        edges = np.asarray(bins, dtype=np.float64)
         if edges.ndim == 0:
             known = before.to_numpy(np.float64)
             known = known[np.isfinite(known)]
@@ -42,20 +54,32 @@ def psi_table(expected: npt.ArrayLike, actual: npt.ArrayLike, *, bins: int | npt
         ends = [-np.inf, *edges.tolist(), np.inf]
         labels = [f"[{low:g}, {high:g})" for low, high in itertools.pairwise(ends)] + ["missing"]
         counts: list[Floats] = []
-        for side in (before.to_numpy(np.float64), after.to_numpy(np.float64)):
+        for side, weight in zip((before.to_numpy(np.float64), after.to_numpy(np.float64)), weights, strict=True):
             codes = np.where(np.isnan(side), edges.size + 1, np.searchsorted(edges, side, side="right"))
-            counts.append(np.asarray(np.bincount(codes, minlength=len(labels)), dtype=np.float64))
+            times = unit_weights(weight, side.size)
+            counts.append(np.asarray(np.bincount(codes, weights=times, minlength=len(labels)), dtype=np.float64))
     else:
-        sides = [side.astype(object).where(side.notna(), "missing").astype(str) for side in (before, after)]
+        sides = [pd.Series(["missing" if name is None else name for name in texts(side)]) for side in (before, after)]
         labels = sorted(set(sides[0]) | set(sides[1]))
-        counts = [np.asarray(side.value_counts().reindex(labels, fill_value=0), dtype=np.float64) for side in sides]
+        counts = [
+            np.asarray(
+                pd.Series(unit_weights(weight, len(side))).groupby(side.to_numpy()).sum().reindex(labels, fill_value=0)
+            )
+            for side, weight in zip(sides, weights, strict=True)
+        ]
     old, new = counts[0] / counts[0].sum(), counts[1] / counts[1].sum()
     table = pd.DataFrame({"bin": labels, "expected": counts[0], "actual": counts[1]})
     table = table.assign(expected_share=old, actual_share=new, psi=index_of_counts(counts[0], counts[1]))
     return table[(table["expected"] + table["actual"]) > 0].reset_index(drop=True)
 
 
-def psi(expected: npt.ArrayLike, actual: npt.ArrayLike, *, bins: int | npt.ArrayLike = 10) -> float:
+def psi(
+    expected: npt.ArrayLike,
+    actual: npt.ArrayLike,
+    *,
+    bins: int | npt.ArrayLike = 10,
+    weights: Weights = (None, None),
+) -> float:
     """Return the population stability index: sum of (actual - expected) ln(actual / expected) over bins of shares.
 
     Siddiqi, "Credit Risk Scorecards" (2006), chapter 8; it is the Jeffreys divergence of the two distributions. Shares
@@ -72,7 +96,7 @@ def psi(expected: npt.ArrayLike, actual: npt.ArrayLike, *, bins: int | npt.Array
     >>> psi([1, 2, 3, 4], [1, 2, 3, 4], bins=2)
     0.0
     """
-    return float(psi_table(expected, actual, bins=bins)["psi"].sum())
+    return float(psi_table(expected, actual, bins=bins, weights=weights)["psi"].sum())
 
 
 def csi(bins: Bins, expected: pd.Series, actual: pd.Series) -> float:
@@ -91,6 +115,8 @@ def psi_interval(
     edges: npt.ArrayLike,
     expected_groups: npt.ArrayLike,
     actual_groups: npt.ArrayLike,
+    expected_weights: npt.ArrayLike | None = None,
+    actual_weights: npt.ArrayLike | None = None,
     seed: int,
     repeats: int = 200,
     level: float = 0.95,
@@ -105,6 +131,8 @@ def psi_interval(
     expected, actual : arrays of numbers without missing values
     edges : ascending inner edges
     expected_groups, actual_groups : customer ids of each side
+    expected_weights, actual_weights : arrays, optional
+        Sampling weights of each side.
 
     Examples
     --------
@@ -116,25 +144,28 @@ def psi_interval(
     rng = np.random.default_rng(seed)
     bounds = np.asarray(edges, dtype=np.float64)
     sides = []
-    for values, groups in ((expected, expected_groups), (actual, actual_groups)):
+    for values, groups, weights in (
+        (expected, expected_groups, expected_weights),
+        (actual, actual_groups, actual_weights),
+    ):
         code = np.searchsorted(bounds, np.asarray(values, dtype=np.float64), side="right")
         member = pd.factorize(np.asarray(groups), use_na_sentinel=False)[0]
         if member.size != code.size or not code.size:
             raise SampleError(
                 f"psi_interval: {code.size} values for {member.size} customer ids; one id a row is needed."
             )
-        sides.append((code, member, int(member.max()) + 1))
+        sides.append((code, member, int(member.max()) + 1, unit_weights(weights, code.size)))
 
-    def counted(code: npt.NDArray[np.intp], times: Floats | None) -> Floats:
+    def counted(code: npt.NDArray[np.intp], times: Floats) -> Floats:
         return np.bincount(code, weights=times, minlength=bounds.size + 1).astype(np.float64)
 
-    value = float(index_of_counts(*(counted(code, None) for code, _member, _customers in sides)).sum())
+    value = float(index_of_counts(*(counted(code, weight) for code, _member, _customers, weight in sides)).sum())
     draws = np.empty(repeats)
     for i in range(repeats):
         drawn = []
-        for code, member, customers in sides:
+        for code, member, customers, weight in sides:
             times = np.bincount(rng.integers(0, customers, customers), minlength=customers)[member]
-            drawn.append(counted(code, times.astype(np.float64)))
+            drawn.append(counted(code, times * weight))
         draws[i] = index_of_counts(*drawn).sum()
     tail = (1 - level) / 2
     low, high = np.maximum(np.quantile(draws, [tail, 1 - tail]) - 2 * (draws.mean() - value), 0.0)

@@ -56,7 +56,7 @@ def read_table(path: Path, layout: TableLayout, *, text: Iterable[str] = ()) -> 
         raise SampleError(f"{path}: no such file. Check the path, and the setting real_data if it is part of it.")
     try:
         if layout.format == "parquet":
-            frame: pd.DataFrame = pq.read_table(path).to_pandas().reset_index(drop=True)
+            frame: pd.DataFrame = _plain(pq.read_table(path)).to_pandas().reset_index(drop=True)
         elif layout.format == "xlsx":
             frame = _read_workbook(path, layout, dict.fromkeys(text, "str"))
         else:
@@ -78,6 +78,16 @@ def read_table(path: Path, layout: TableLayout, *, text: Iterable[str] = ()) -> 
     _check_names(names, path)
     frame.columns = pd.Index(names)
     return frame
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Return decimals as floats and dates as timestamps, which pandas would hold as objects."""
+    for place, column in enumerate(table.schema):
+        if pa.types.is_decimal(column.type):
+            table = table.set_column(place, column.name, table.column(place).cast(pa.float64()))
+        elif pa.types.is_date(column.type):
+            table = table.set_column(place, column.name, table.column(place).cast(pa.timestamp("s")))
+    return table
 
 
 def _read_csv(path: Path, layout: TableLayout, dtype: dict[str, str]) -> pd.DataFrame:

@@ -36,9 +36,9 @@ def scorecard_sql(
 ) -> str:
     """Return a query over `table`: ids, score, pd, grade, reason_1 to reason_4 (names of variables), model, version.
 
-    Numbers are cast to double; text columns are compared as they are. Points are added in the scorecard's order and every number
-    is written so that it is read back to the bit: the score is the kernel's wherever doubles are IEEE 754. The grade comes from the
-    score, not from the engine's exponential function.
+    Numbers are cast to double; text columns are compared as they are. Points are added in the scorecard's order and every
+    number is written so that it is read back to the bit: the score is the kernel's wherever doubles are IEEE 754. The grade
+    comes from the score, not from the engine's exponential function.
 
     Raises
     ------
@@ -84,9 +84,13 @@ def scores_of(table: Any, scorecard: Scorecard, *, nan: bool = True) -> Any:
     scored = coded.mutate(score=score, **losses)
     a, b = scorecard.calibration
     ranks = {f"rank_{i}": _rank(scored, i, places) for i in places}
-    ranked = scored.mutate(pd=_double(1.0) / (_double(1.0) + (-(_double(a) + _double(b) * scored.score)).exp()), **ranks)
+    ranked = scored.mutate(
+        pd=_double(1.0) / (_double(1.0) + (-(_double(a) + _double(b) * scored.score)).exp()), **ranks
+    )
     letters = [letter for letter, _ in scorecard.grades]
-    grades = [(ranked.score >= _double(cut), letter) for cut, letter in zip(grade_cuts(scorecard), letters, strict=False)]
+    grades = [
+        (ranked.score >= _double(cut), letter) for cut, letter in zip(grade_cuts(scorecard), letters, strict=False)
+    ]
     reasons = {
         name: ibis.cases(
             *((ranked[f"rank_{i}"] == place, variable.name) for i, variable in enumerate(scorecard.variables)),
@@ -142,7 +146,7 @@ def _exact(node: sge.Expression) -> sge.Expression:
     return node
 
 
-def _plain_function(node: sge.Expression) -> sge.Expression:
+def _plain_function(node: Any) -> Any:
     """Call the engine's own function where Ibis would call one that it brings to SQLite."""
     if isinstance(node, sge.Anonymous) and str(node.this).lower().startswith("_ibis_"):
         return sg.func(str(node.this)[len("_ibis_") :].upper(), *node.expressions)
