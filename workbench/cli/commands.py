@@ -10,9 +10,10 @@ import click
 import workbench
 from workbench.cli.book import book
 from workbench.cli.indicators import indicators
-from workbench.cli.model import model, score
+from workbench.cli.model import model
 from workbench.cli.report import report
 from workbench.cli.run import demo, pipeline, run
+from workbench.cli.score import score
 from workbench.cli.system import doctor, lab, mlflow
 from workbench.core.workspace import open_workspace
 

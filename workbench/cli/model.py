@@ -1,4 +1,4 @@
-"""`workbench model` and `workbench score`."""
+"""`workbench model`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pandas as pd
 
 from workbench.cli.console import print_json, print_table
-from workbench.core.errors import InputError, ModelError
 from workbench.core.files import whole_file
 from workbench.core.workspace import check_name
 from workbench.core.yaml_files import read_yaml
+from workbench.models.export import DIALECTS
 from workbench.models.tracking import list_models, model_card, promote
 from workbench.runs.pipeline import gates_path, rescore_champion
 
 
 @click.group()
 def model() -> None:
-    """List, show and promote registered models, and take out their bins."""
+    """List, show, promote and export registered models, and take out their bins."""
 
 
 @model.command(name="list")
@@ -115,42 +114,37 @@ def bins_(workspace: Any, ref: str, name: str) -> None:
     click.echo(f"{path}: the bins of {len(scorecard.variables)} variables of {version}")
 
 
-@click.command()
-@click.option("--model", "ref", required=True, help="NAME (its champion), NAME@alias or NAME@version.")
-@click.option("--input", "source", required=True, type=click.Path(path_type=Path), help="A .parquet or .csv file.")
-@click.option(
-    "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A .parquet or .csv file."
-)
+@model.command(name="export")
+@click.argument("ref")
+@click.option("--format", "form", required=True, type=click.Choice(["json", "sql", "python"]), help="What to write.")
+@click.option("--dialect", default="duckdb", show_default=True, help="Of the SQL: " + ", ".join(DIALECTS) + ".")
+@click.option("--table", default="input", show_default=True, help="The table that the SQL reads.")
+@click.option("--id", "ids", multiple=True, metavar="COLUMN", help="Column that the SQL hands on. Repeatable.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File; by default it is printed.")
 @click.pass_obj
-def score(workspace: Any, ref: str, source: Path, output: Path) -> None:
-    """Score the rows of a file: ids, score, PD and its window, grade, reasons and the model's version.
+def export_(
+    workspace: Any, ref: str, form: str, dialect: str, table: str, ids: tuple[str, ...], output: Path | None
+) -> None:
+    """Write a scorecard as data, one query, or one Python file.
 
-    Example: workbench score --model demo_scorecard --input panel.parquet --output scores.csv
+    REF: NAME (its champion, else candidate), or NAME@version. The Python file needs no package.
+
+    Example: workbench model export demo_scorecard --format sql --dialect postgres --id customer_id
     """
-    from workbench.models.scoring import id_columns, load_scorecard, read_rows
+    from workbench.models.export.python import scorecard_python
+    from workbench.models.export.sql import scorecard_sql
+    from workbench.models.scoring import load_scorecard
 
-    if output.suffix not in {".parquet", ".csv"}:
-        raise InputError(f"{output}: expected a name ending in .parquet or .csv.")
-    scorecard, version, standing = load_scorecard(workspace(), ref)
-    if "@" not in ref and standing != "champion":
-        raise ModelError(f"{ref} has no champion yet. Promote one, or score with --model {ref}@candidate.")
-    rows = read_rows(source, scorecard)
-    scored = scorecard.score(rows)
-    ids = rows[[name for name in id_columns(scorecard) if name in rows.columns]]
-    if taken := sorted({*scored.columns, "pd_window", "model", "version"} & set(ids)):
-        raise InputError(
-            f"{source}: the id {taken[0]!r} is the name of a column of the scores. Rename it in the input."
-        )
-    result = pd.concat([ids, scored], axis=1).assign(model=version.name, version=version.version)
-    result.insert(list(result.columns).index("pd") + 1, "pd_window", scorecard.window)
+    scorecard, version, _standing = load_scorecard(workspace(), ref)
+    if form == "sql":
+        text = scorecard_sql(scorecard, dialect=dialect, table=table, ids=ids, version=version.version) + ";\n"
+    elif form == "python":
+        text = scorecard_python(scorecard, version=version.version)
+    else:
+        text = scorecard.to_json() + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+        return
     with whole_file(output) as temporary:
-        if output.suffix == ".parquet":
-            result.to_parquet(temporary, index=False)
-        else:
-            for column in ("reason_codes", "reasons"):
-                result[column] = result[column].str.join("; ")
-            result.to_csv(temporary, index=False, lineterminator="\n")
-    click.echo(
-        f"{output}: {len(result):,} rows scored by {version.name} version {version.version}; "
-        f"window of the PD: {scorecard.window}"
-    )
+        temporary.write_text(text, encoding="utf-8")
+    click.echo(f"{output}: {version.name} version {version.version} as {dialect if form == 'sql' else form}")

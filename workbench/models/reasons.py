@@ -52,15 +52,26 @@ def reason_texts(
     >>> reason_texts(pd.Series([-2.0]), {"en": "Late: {value:.0f} months"}, {}, "en", specials={-2.0: "card not used"})
     ['Late: card not used']
     """
-    template = templates[lang]
-    before, *after = _PLACE.split(template)
-    if not after:
-        return [template] * len(values)
-    head = before if before.strip() else label.get(lang, str(values.name)) + _COLON.get(lang, ": ")
-    words: dict[object, str] = {code: head.format() + meaning for code, meaning in (specials or {}).items()}
-    blank = head.format() + NOT_KNOWN.get(lang, NOT_KNOWN["en"])
+    template, blank, words = told(templates, label, lang, name=str(values.name), specials=specials)
     found = texts(values) if categorical else numbers(values, name=str(values.name))
     return [
         blank if value is None or value != value else words.get(value) or template.format(value=value)
         for value in np.asarray(found)
     ]
+
+
+def told(
+    templates: Texts, label: Texts, lang: str, *, name: str, specials: Mapping[float | str, str] | None = None
+) -> tuple[str, str, dict[object, str]]:
+    """Return the template, the reason of a missing value, and that of each special code.
+
+    >>> told({"en": "Late: {value:.0f} months"}, {}, "en", name="late", specials={-2.0: "card not used"})[1:]
+    ('Late: not known', {-2.0: 'Late: card not used'})
+    """
+    template = templates[lang]
+    before, *after = _PLACE.split(template)
+    if not after:
+        return template, template.format(), dict.fromkeys(specials or {}, template.format())
+    head = before if before.strip() else label.get(lang, name) + _COLON.get(lang, ": ")
+    words: dict[object, str] = {code: head.format() + meaning for code, meaning in (specials or {}).items()}
+    return template, head.format() + NOT_KNOWN.get(lang, NOT_KNOWN["en"]), words

@@ -209,7 +209,7 @@ class Scorecard:
         values = {"score": found.score, "pd": found.pd, "grade": grade}
         scored = pd.DataFrame(values, index=frame.index, copy=False)
         if reasons:
-            names, texts = self._reasons(columns, len(frame), lang)
+            names, texts = self.reasons(frame, lang=lang)
             scored["reason_codes"] = pd.Series(names, index=frame.index, dtype=object)
             scored["reasons"] = pd.Series(texts, index=frame.index, dtype=object)
         return scored
@@ -220,12 +220,14 @@ class Scorecard:
         lost = best - np.asarray(variable.points)
         return np.where(lost > 1e-9, lost, 0.0)
 
-    def _reasons(self, columns: list[pd.Series], rows: int, lang: str) -> tuple[list[list[str]], list[list[str]]]:
+    def reasons(self, frame: pd.DataFrame, *, lang: str = "en") -> tuple[list[list[str]], list[list[str]]]:
+        """Return the names and the words of the factors that lost points, as `score` has them, a list a row."""
         from workbench.models.kernel import blocks, coder
 
         for variable in self.variables:
             if lang not in variable.reason:
                 raise ModelError(f"scorecard {self.name}: {unknown('language', lang, variable.reason)}")
+        columns, rows = self.columns(frame), len(frame)
         names = [variable.name for variable in self.variables]
         losses = [self.losses(variable) for variable in self.variables]
         coders = [coder(variable.bins, column) for variable, column in zip(self.variables, columns, strict=True)]

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from workbench.book.book import Book
 from workbench.core.errors import InputError, ModelError
-from workbench.core.files import whole_file
+from workbench.core.files import read_json, whole_file
 from workbench.core.workspace import Workspace
 from workbench.indicators.stored import load_panel
 from workbench.models.bin_files import BinRule, Counted, counted_of
@@ -138,11 +138,31 @@ def read_rows(path: Path, scorecard: Scorecard | None = None) -> pd.DataFrame:
         raise InputError(f"{path}: found a {path.suffix or 'file without suffix'}, expected .parquet or .csv.")
     described = scorecard.provenance.get("layout", {}) if scorecard is not None and path.suffix == ".csv" else {}
     layout = TableLayout.model_validate({**described, "format": path.suffix[1:]})
-    words = [name for name, kind in scorecard.inputs.items() if kind == "text"] if scorecard is not None else []
+    words = text_inputs(scorecard) if scorecard is not None else []
     return read_table(path, layout, text=[*id_columns(scorecard), *words])
+
+
+def text_inputs(scorecard: Scorecard) -> list[str]:
+    """Return the categorical inputs: read as they are written, so that 01 stays 01 whatever rows a file holds."""
+    return [name for name, kind in scorecard.inputs.items() if kind == "text"]
 
 
 def id_columns(scorecard: Scorecard | None = None) -> list[str]:
     """Return the columns that say whose row it is, and are no measure: they come back beside the scores."""
     own = scorecard.provenance.get("id") if scorecard is not None else None
     return list(dict.fromkeys(["customer_id", "as_of", *([str(own)] if own else [])]))
+
+
+def keep_panel_scores(workspace: Workspace, source: Path, scored: Path, version: ModelVersion) -> str | None:
+    """Add scores to the history of the book whose panel `source` is; return the book, or None where it is no current panel.
+
+    A panel is told by the manifest beside it; one of an earlier generation of its book is none.
+    """
+    about = read_json(source.with_suffix(".json"))
+    if not isinstance(about, dict) or not {"book", "generation", "as_of", "indicators"} <= set(about):
+        return None
+    book = Book.open(workspace, str(about["book"]))
+    if book.manifest.generation != about["generation"] or scored.suffix != ".parquet":
+        return None
+    keep_scores(book, pd.read_parquet(scored, columns=SCORE_COLUMNS))
+    return book.name

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,13 +55,24 @@ def read_table(path: Path, layout: TableLayout, *, text: Iterable[str] = ()) -> 
     """
     if not path.is_file():
         raise SampleError(f"{path}: no such file. Check the path, and the setting real_data if it is part of it.")
-    try:
+    with _told(path, layout):
         if layout.format == "parquet":
-            frame: pd.DataFrame = _plain(pq.read_table(path)).to_pandas().reset_index(drop=True)
+            frame: pd.DataFrame = plain(pq.read_table(path)).to_pandas().reset_index(drop=True)
         elif layout.format == "xlsx":
             frame = _read_workbook(path, layout, dict.fromkeys(text, "str"))
         else:
             frame = _read_csv(path, layout, dict.fromkeys(text, "str"))
+    names = [str(name) for name in frame.columns]
+    _check_names(names, path)
+    frame.columns = pd.Index(names)
+    return frame
+
+
+@contextmanager
+def _told(path: Path, layout: TableLayout) -> Iterator[None]:
+    """Say what is wrong with a file that cannot be read."""
+    try:
+        yield
     except UnicodeDecodeError as error:
         raise SampleError(
             f"{path}: cannot be read as {layout.encoding}: byte 0x{error.object[error.start]:02x} is no text there. "
@@ -74,13 +86,9 @@ def read_table(path: Path, layout: TableLayout, *, text: Iterable[str] = ()) -> 
         raise SampleError(
             f"{path}: cannot be read as {layout.format}: {str(error).strip()} Check format, separator and sheet."
         ) from error
-    names = [str(name) for name in frame.columns]
-    _check_names(names, path)
-    frame.columns = pd.Index(names)
-    return frame
 
 
-def _plain(table: pa.Table) -> pa.Table:
+def plain(table: pa.Table) -> pa.Table:
     """Return decimals as floats and dates as timestamps, which pandas would hold as objects."""
     for place, column in enumerate(table.schema):
         if pa.types.is_decimal(column.type):
@@ -91,22 +99,30 @@ def _plain(table: pa.Table) -> pa.Table:
 
 
 def _read_csv(path: Path, layout: TableLayout, dtype: dict[str, str]) -> pd.DataFrame:
-    options: dict[str, Any] = {"sep": layout.separator, "encoding": layout.encoding, "keep_default_na": False}
-    head = pd.read_csv(path, header=None, nrows=1, dtype="str", **options)
-    # Names are checked as written: pandas would call a second "x" "x.1", and an empty one "Unnamed: 0".
-    _check_names(["" if pd.isna(name) else name for name in head.iloc[0]], path)
+    options = _csv_options(path, layout, dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # or longer rows would lose their end
-        frame: pd.DataFrame = pd.read_csv(
-            path,
-            decimal=layout.decimal,
-            na_values=list(layout.missing),
-            dtype=dtype,
-            index_col=False,
-            low_memory=False,
-            **options,
-        )
+        frame: pd.DataFrame = pd.read_csv(path, low_memory=False, **options)
     return frame
+
+
+def _csv_options(path: Path, layout: TableLayout, dtype: dict[str, str]) -> dict[str, Any]:
+    """Check the names as written (pandas would call a second "x" "x.1"), and return how to read the rows."""
+    options: dict[str, Any] = {"sep": layout.separator, "encoding": layout.encoding, "keep_default_na": False}
+    head = pd.read_csv(path, header=None, nrows=1, dtype="str", **options)
+    _check_names(["" if pd.isna(name) else name for name in head.iloc[0]], path)
+    values = {"decimal": layout.decimal, "na_values": list(layout.missing), "dtype": dtype, "index_col": False}
+    return {**options, **values}
+
+
+def csv_blocks(path: Path, layout: TableLayout, *, text: Iterable[str], rows: int) -> Iterator[pd.DataFrame]:
+    """Read a CSV in blocks of `rows`, each as `read_table` would read it; raises as it does."""
+    if not path.is_file():
+        raise SampleError(f"{path}: no such file.")
+    with _told(path, layout), warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        with pd.read_csv(path, chunksize=rows, **_csv_options(path, layout, dict.fromkeys(text, "str"))) as blocks:
+            yield from blocks
 
 
 def _read_workbook(path: Path, layout: TableLayout, dtype: dict[str, str]) -> pd.DataFrame:

@@ -12,20 +12,10 @@ import sqlglot as sg
 from sqlglot import expressions as sge
 
 from workbench.core.errors import ParameterError, unknown
+from workbench.models.export import DIALECTS
 from workbench.models.kernel import grade_cuts
 from workbench.models.scorecard import MAX_REASONS, Scorecard, Variable
 
-DIALECTS = {
-    "duckdb": "DuckDBCompiler",
-    "postgres": "PostgresCompiler",
-    "sqlite": "SQLiteCompiler",
-    "mysql": "MySQLCompiler",
-    "spark": "PySparkCompiler",
-    "tsql": "MSSQLCompiler",
-    "snowflake": "SnowflakeCompiler",
-    "bigquery": "BigQueryCompiler",
-    "oracle": "OracleCompiler",
-}
 WITHOUT_NAN = {"sqlite", "mysql", "tsql", "oracle"}
 """Engines whose numbers know no NaN, or whose test for it Ibis cannot write: there missing is NULL alone."""
 REASONS = tuple(f"reason_{place}" for place in range(1, MAX_REASONS + 1))
@@ -139,10 +129,11 @@ def _double(value: float) -> Any:
     return ibis.literal(float(value), type="float64")
 
 
-def _exact(node: sge.Expression) -> sge.Expression:
-    """Write a number with an exponent: engines read 0.1 as a decimal, and 0.1e0 as the double nearest to it."""
-    if isinstance(node, sge.Literal) and not node.is_string and "." in node.this and "e" not in node.this.lower():
-        return sge.Literal.number(f"{node.this}e0")
+def _exact(node: Any) -> Any:
+    """Write a fraction as a cast of its digits with an exponent: 0.1 alone is a decimal to most engines."""
+    if isinstance(node, sge.Literal) and not node.is_string and not node.this.isdigit():
+        digits = node.this if "e" in node.this.lower() else f"{node.this}e0"
+        return sge.cast(sge.Literal.number(digits), sge.DataType.Type.DOUBLE)
     return node
 
 

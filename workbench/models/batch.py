@@ -1,0 +1,282 @@
+"""Scores of files and tables larger than memory: read in blocks, scored, written whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import glob
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field
+
+from workbench.core.errors import InputError, ModelError, nearest
+from workbench.core.files import whole_file
+from workbench.models.bins import Bins
+from workbench.models.scorecard import Scorecard
+from workbench.models.scoring import id_columns, text_inputs
+from workbench.models.stability import index_of_counts
+from workbench.models.table_file import TableLayout, csv_blocks, plain
+from workbench.models.tracking import ModelVersion
+
+BLOCK_ROWS = 262_144
+SCORE_FIELDS = {
+    "score": pa.float64(),
+    "pd": pa.float64(),
+    "pd_window": pa.string(),
+    "grade": pa.string(),
+    "reason_codes": pa.list_(pa.string()),
+    "reasons": pa.list_(pa.string()),
+    "model": pa.string(),
+    "version": pa.string(),
+}
+Told = Callable[[int], None]
+
+
+class Limits(BaseModel):
+    """What an input may differ by from the development sample before `workbench score` says so: `params/scoring.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_missing_rise: float = Field(ge=0, le=1)
+    max_unseen: float = Field(ge=0, le=1)
+    max_csi: float = Field(gt=0)
+    min_rows: int = Field(ge=1)
+
+
+@dataclass
+class Seen:
+    """How many rows there were, and how many under each code of each variable; no counts where an engine scored."""
+
+    rows: int = 0
+    counts: list[npt.NDArray[np.int64]] = field(default_factory=list)
+
+    def add(self, rows: int, counts: list[npt.NDArray[np.int64]]) -> None:
+        """Count one more block."""
+        self.rows += rows
+        self.counts = [a + b for a, b in zip(self.counts, counts, strict=True)] if self.counts else counts
+
+
+def input_files(pattern: str) -> list[Path]:
+    """Return the files that a path or a pattern such as `rows/*.parquet` names, sorted.
+
+    Raises
+    ------
+    InputError
+        None, several kinds, or another kind than .parquet and .csv.
+    """
+    found = (
+        [Path(pattern)]
+        if Path(pattern).exists()
+        else sorted(
+            map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207 - a pattern may be absolute
+        )
+    )
+    if not found:
+        raise InputError(f"{pattern}: no such file.")
+    kinds = {path.suffix for path in found}
+    if not kinds <= {".parquet", ".csv"} or len(kinds) > 1:
+        raise InputError(
+            f"{pattern}: found {', '.join(sorted(kinds)) or 'no suffix'}, expected .parquet or .csv, one kind."
+        )
+    return found
+
+
+def score_files(
+    scorecard: Scorecard,
+    version: ModelVersion,
+    paths: Iterable[Path],
+    *,
+    reasons: bool = True,
+    threads: int = 1,
+    seen: Seen,
+    told: Told = lambda _rows: None,
+) -> Iterator[pa.Table]:
+    """Score files block by block by the kernel; each block is a table of ids and `SCORE_FIELDS`.
+
+    Raises
+    ------
+    InputError, ModelError, SampleError
+        A file that cannot be read, a missing column, text where numbers belong, an id named like a score.
+    """
+    from workbench.models.kernel import score_columns
+
+    for path in paths:
+        rows = 0
+        try:
+            for block in read_blocks(path, scorecard):
+                columns = block.select(list(scorecard.inputs)).to_pandas(strings_to_categorical=True)
+                found = score_columns(scorecard, scorecard.columns(columns), rows=len(block), threads=threads)
+                letters = pa.array([letter for letter, _ in scorecard.grades])
+                values: dict[str, Any] = {
+                    "score": found.score,
+                    "pd": found.pd,
+                    "grade": letters.take(pa.array(found.grade)),
+                }
+                if reasons:
+                    values["reason_codes"], values["reasons"] = scorecard.reasons(columns)
+                yield as_scores(block, values, scorecard, version, reasons=reasons)
+                seen.add(len(block), found.counts)
+                rows += len(block)
+                told(seen.rows)
+        except ModelError as error:
+            raise ModelError(f"{path}, after {rows:,} rows: {error}") from error
+
+
+def read_blocks(path: Path, scorecard: Scorecard) -> Iterator[pa.Table]:
+    """Return the ids and the inputs of a file's rows, block by block."""
+    wanted = [*id_columns(scorecard), *scorecard.inputs]
+    if path.suffix == ".csv":
+        layout = TableLayout.model_validate({**scorecard.provenance.get("layout", {}), "format": "csv"})
+        words = [*id_columns(scorecard), *text_inputs(scorecard)]
+        for frame in csv_blocks(path, layout, text=words, rows=BLOCK_ROWS):
+            scorecard.columns(frame)  # says which is missing
+            yield pa.Table.from_pandas(frame[[name for name in wanted if name in frame]], preserve_index=False)
+        return
+    try:
+        file = pq.ParquetFile(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: cannot be read as parquet: {error}") from error
+    with file:
+        names = file.schema_arrow.names
+        for name in scorecard.inputs:
+            if names.count(name) != 1:
+                raise ModelError(
+                    f"scorecard {scorecard.name}: the input has {'no column' if name not in names else 'several columns'} "
+                    f"{name!r}.{nearest(name, names)} It reads: {', '.join(scorecard.inputs)}."
+                )
+        there = [name for name in dict.fromkeys(wanted) if name in names]
+        for batch in file.iter_batches(batch_size=BLOCK_ROWS, columns=there, use_threads=False):
+            yield plain(pa.table(batch))
+
+
+def as_scores(
+    block: pa.Table, values: Mapping[str, Any], scorecard: Scorecard, version: ModelVersion, *, reasons: bool
+) -> pa.Table:
+    """Return a table of the block's ids and the scores."""
+    ids = [name for name in id_columns(scorecard) if name in block.column_names]
+    if taken := sorted(set(SCORE_FIELDS) & set(ids)):
+        raise InputError(f"the id {taken[0]!r} is the name of a column of the scores. Rename it in the input.")
+    constant = {"pd_window": scorecard.window, "model": version.name, "version": version.version}
+    columns = {name: block.column(name) for name in ids}
+    for name, kind in SCORE_FIELDS.items():
+        if name in values:
+            columns[name] = pa.array(values[name], kind)
+        elif name in constant:
+            columns[name] = pa.repeat(pa.scalar(constant[name], kind), len(block))
+        elif reasons:
+            columns[name] = pa.nulls(len(block), kind)
+    return pa.table(columns)
+
+
+def write_scores(tables: Iterable[pa.Table], output: Path) -> None:
+    """Write blocks of scores as .parquet or .csv, whole or not at all; lists are joined by "; " in a CSV."""
+    with whole_file(output) as temporary, ExitStack() as ends:
+        writer: Any = None
+        for table in tables:
+            if output.suffix == ".csv":
+                frame = table.to_pandas()
+                for column in {"reason_codes", "reasons"} & set(frame):
+                    frame[column] = frame[column].map(lambda said: None if said is None else "; ".join(said))
+                writer = writer or ends.enter_context(temporary.open("w", encoding="utf-8", newline=""))
+                frame.to_csv(
+                    writer, index=False, header=not writer.tell(), lineterminator="\n", quoting=csv.QUOTE_MINIMAL
+                )
+                continue
+            if writer is None:
+                words = [about.name for about in table.schema if not pa.types.is_floating(about.type)]
+                writer = ends.enter_context(pq.ParquetWriter(temporary, table.schema, use_dictionary=words))
+            writer.write_table(table)
+
+
+def strange_input(scorecard: Scorecard, seen: Seen, limits: Limits) -> list[str]:
+    """Return what is far from the development sample, a sentence each; nothing for fewer rows than `limits.min_rows`.
+
+    More missing values, categories never seen, and a distribution over the bins of known values whose stability index says
+    that it is hardly the same variable, as with other units.
+    """
+    found: list[str] = []
+    if not seen.counts or seen.rows < limits.min_rows:
+        return found
+    for variable, counts in zip(scorecard.variables, seen.counts, strict=True):
+        bins = variable.bins
+        then = np.asarray(bins.goods, dtype=np.float64) + np.asarray(bins.bads)
+        was, now = then[bins.missing_code] / then.sum(), counts[bins.missing_code] / seen.rows
+        if now - was > limits.max_missing_rise:
+            found.append(f"{bins.name}: missing in {now:.0%} of the rows, {was:.0%} in development.")
+        if bins.categorical and (unseen := counts[bins.missing_code + 1]) > limits.max_unseen * seen.rows:
+            found.append(f"{bins.name}: {unseen:,} of {seen.rows:,} rows hold a category that development never saw.")
+        found += _moved(bins, then, counts, limits)
+    return found
+
+
+def _moved(bins: Bins, then: npt.NDArray[np.float64], counts: npt.NDArray[np.int64], limits: Limits) -> list[str]:
+    known = slice(0, bins.missing_code)
+    old, new = then[known], np.asarray(counts[known], dtype=np.float64)
+    if not (old.sum() and new.sum() >= limits.min_rows):
+        return []
+    csi = float(index_of_counts(old, new).sum())
+    if csi <= limits.max_csi:
+        return []
+    most = int(np.argmax(new / new.sum() - old / old.sum()))
+    shares = f"{new[most] / new.sum():.0%} of the known values, {old[most] / old.sum():.0%} in development"
+    return [f"{bins.name}: {bins.names[most]!r} holds {shares} (CSI {csi:.1f}): other units, or another population?"]
+
+
+def score_in_engine(
+    scorecard: Scorecard,
+    version: ModelVersion,
+    connection: Any,
+    table: str,
+    *,
+    seen: Seen,
+    told: Told = lambda _rows: None,
+) -> Iterator[pa.Table]:
+    """Score a table where it lies, by the SQL of `export.sql`; reasons are codes, without words.
+
+    Parameters
+    ----------
+    connection : Ibis connection to DuckDB, PostgreSQL, SQLite or Spark
+    table : str
+        Its table or view.
+
+    Raises
+    ------
+    InputError
+        A missing column, or what the engine says of the query.
+    """
+    from workbench.models.export.sql import REASONS, scorecard_sql
+
+    names = list(connection.table(table).columns)
+    if missing := [name for name in scorecard.inputs if name not in names]:
+        raise InputError(f"table {table}: no column {missing[0]!r}.{nearest(missing[0], names)}")
+    ids = [name for name in id_columns(scorecard) if name in names and name not in scorecard.inputs]
+    dialect = {"pyspark": "spark"}.get(connection.name, connection.name)
+    query = scorecard_sql(scorecard, dialect=dialect, table=table, ids=ids, version=version.version)
+    try:
+        for batch in _batches(connection, query, dialect):
+            block = pa.table(batch) if isinstance(batch, pa.RecordBatch) else batch
+            told_of = [block.column(name).to_pylist() for name in REASONS]
+            codes = [[code for code in row if code is not None] for row in zip(*told_of, strict=True)]
+            values = {name: block.column(name) for name in ("score", "pd", "grade")}
+            values = {name: column.combine_chunks() for name, column in values.items()}
+            yield as_scores(block, {**values, "reason_codes": codes}, scorecard, version, reasons=False)
+            seen.add(len(block), [])
+            told(seen.rows)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"table {table}: {connection.name} refused the query: {str(error).strip():.600}") from error
+
+
+def _batches(connection: Any, query: str, dialect: str) -> Iterator[pa.RecordBatch]:
+    if dialect == "duckdb":  # Ibis 12 asks DuckDB 2 for a method that it no longer has
+        yield from connection.con.execute(query).to_arrow_reader(BLOCK_ROWS)
+    else:
+        yield from connection.sql(query, dialect=dialect).to_pyarrow_batches(chunk_size=BLOCK_ROWS)
