@@ -139,7 +139,7 @@ def test_bad_input_says_what_is_wrong(fitted, sample):
 def test_json_of_another_kind_version_or_shape(fitted):
     text = fitted.scorecard.to_json()
     with pytest.raises(ModelError, match="schema version 9"):
-        Scorecard.from_json(text.replace('"schema_version": 1', '"schema_version": 9'))
+        Scorecard.from_json(text.replace('"schema_version": 2', '"schema_version": 9'))
     with pytest.raises(ModelError, match="no scorecard"):
         Scorecard.from_json('{"kind": "anomaly"}')
     with pytest.raises(ModelError, match="damaged JSON"):

@@ -135,7 +135,7 @@ def test_a_dated_table_with_weights_is_judged_out_of_time(ran: Ran) -> None:
     assert summary["gini_oot"] > 0.3
     rows = clients()
     assert summary["bad_rate"] == pytest.approx(np.average(rows["paid"] == "no", weights=rows["stands_for"]))
-    for expected in ("within 6 months", "Rows and bads are sums of weights", "By part and date", "out of time"):
+    for expected in ("within 6 months", "Rows and bads are sums of weights", "By part and quarter", "out of time"):
         assert expected in text, expected
     card = load_scorecard(ran.home, "dated_scorecard@candidate")[0]
     assert card.window == "6 months"

@@ -152,7 +152,9 @@ def read_blocks(path: Path, scorecard: Scorecard) -> Iterator[pa.Table]:
                     f"{name!r}.{nearest(name, names)} It reads: {', '.join(scorecard.inputs)}."
                 )
         there = [name for name in dict.fromkeys(wanted) if name in names]
-        for batch in file.iter_batches(batch_size=BLOCK_ROWS, columns=there, use_threads=False):
+        batches = file.iter_batches(batch_size=BLOCK_ROWS, columns=there, use_threads=False)
+        yield plain(file.schema_arrow.empty_table().select(there))  # a file without rows has scores without rows
+        for batch in batches:
             yield plain(pa.table(batch))
 
 
@@ -275,8 +277,14 @@ def score_in_engine(
         raise InputError(f"table {table}: {connection.name} refused the query: {str(error).strip():.600}") from error
 
 
-def _batches(connection: Any, query: str, dialect: str) -> Iterator[pa.RecordBatch]:
+def _batches(connection: Any, query: str, dialect: str) -> Iterator[pa.RecordBatch | pa.Table]:
     if dialect == "duckdb":  # Ibis 12 asks DuckDB 2 for a method that it no longer has
-        yield from connection.con.execute(query).to_arrow_reader(BLOCK_ROWS)
+        yield from connection.con.sql(query).to_arrow_reader(BLOCK_ROWS)
+    elif dialect == "sqlite":  # whose columns have no types, so that nulls come first and text after
+        cursor = connection.con.execute(query)
+        names = [about[0] for about in cursor.description]
+        while rows := cursor.fetchmany(BLOCK_ROWS):
+            kinds = {"score": pa.float64(), "pd": pa.float64()}
+            yield pa.table({n: pa.array(v, kinds.get(n)) for n, v in zip(names, zip(*rows, strict=True), strict=True)})
     else:
         yield from connection.sql(query, dialect=dialect).to_pyarrow_batches(chunk_size=BLOCK_ROWS)

@@ -35,9 +35,12 @@ def numbers(values: pd.Series, *, name: str) -> Floats:
             return np.full(len(values), np.nan)
         strange = known.map(lambda v: not isinstance(v, (int, float, np.number, np.bool_, decimal.Decimal)))
         if strange.any():
-            example = known[strange].iloc[0]
+            # one word makes a column of numbers text: then it is the word that is strange
+            words = known[strange][pd.to_numeric(known[strange], errors="coerce").isna()]
+            wrong = words if len(words) > 0 else known[strange]
+            example = wrong.iloc[0]
             raise ModelError(
-                f"{name}: {int(strange.sum())} of {len(values)} values are not numbers, such as {example!r} "
+                f"{name}: {len(wrong)} of {len(values)} values are not numbers, such as {example!r} "
                 f"({type(example).__name__}). Convert the column, or declare it categorical."
             )
         return np.asarray([np.nan if missing else float(v) for v, missing in zip(values, values.isna(), strict=True)])

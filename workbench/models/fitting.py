@@ -18,6 +18,7 @@ from workbench.models.bins import Bins, Direction, Specials, weight_of_evidence
 from workbench.models.columns import Floats, numbers, texts
 from workbench.models.evaluation import both_classes, gini, unit_weights
 from workbench.models.grades import Bands, check_bands
+from workbench.models.provenance import own_version
 from workbench.models.reasons import Texts, check_templates
 from workbench.models.scorecard import Scaling, Scorecard, scaled
 from workbench.models.selection import Columns, Fates, Method, choose, drop_collinear, drop_correlated, monthly_csi
@@ -174,7 +175,7 @@ def fit_scorecard(
         Sampling weights: bins, regression and standard errors (the sandwich's) take them.
     groups : array of length n, optional
         Customer ids, where one stands in several rows: standard errors and p-values are then by customer, and it is bad
-        customers that `min_bads` and the default of `max_p_value` count.
+        customers that the default of `max_p_value` counts; `min_bads` counts rows.
     dates : Series of length n, optional
         When each row was observed: with several months, a candidate whose distribution is not stable over them is dropped.
     rules : mapping of column to BinRule, optional
@@ -195,7 +196,8 @@ def fit_scorecard(
     who = None if groups is None else pd.factorize(np.asarray(groups), use_na_sentinel=False)[0]
     if who is not None and len(who) != outcome.size:
         raise SampleError(f"sample of {name}: {outcome.size} outcomes but {len(who)} customer ids.")
-    bads, goods = (len(np.unique(who[side])) if who is not None else int(side.sum()) for side in (outcome, ~outcome))
+    bads, goods = int(outcome.sum()), int((~outcome).sum())
+    bad_customers = bads if who is None else len(np.unique(who[outcome]))
     if min(bads, goods) < options.min_bads:
         raise SampleError(
             f"sample of {name}: {bads} bads and {goods} goods; at least {options.min_bads} of each are needed. "
@@ -215,7 +217,7 @@ def fit_scorecard(
     chosen, fit = choose(
         columns,
         method=options.method,
-        max_p_value=options.p_value_limit(bads),
+        max_p_value=options.p_value_limit(bad_customers),
         ridge=options.ridge,
         max_variables=options.max_variables,
         fates=fates,
@@ -233,6 +235,7 @@ def fit_scorecard(
             options.scaling,
             label=_words(candidates[kept].label, kept),
             reason=_words(candidates[kept].reason, _plain_reason(kept, categorical=candidates[kept].categorical)),
+            unit=candidates[kept].unit,
         )
         for kept, coefficient in zip(woe, fit.coefficients[1:], strict=True)
     )
@@ -246,7 +249,7 @@ def fit_scorecard(
         scaling=options.scaling,
         calibration=(offset / factor, -1 / factor),
         grades=bands,
-        provenance={**provenance, **({"free_order": free} if free else {})},
+        provenance={"workbench": own_version(), **provenance, **({"free_order": free} if free else {})},
         reference=options.reference,
     )
     spread = np.asarray([_spread(woe[kept] * c, weight) for kept, c in zip(woe, fit.coefficients[1:], strict=True)])

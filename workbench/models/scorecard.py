@@ -18,7 +18,8 @@ from workbench.models.columns import Floats
 from workbench.models.grades import Bands, check_bands
 from workbench.models.reasons import Texts, reason_texts
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""docs/scorecard-format.md; version 1 had neither `dtype` nor `unit` of a variable, and is read too."""
 MAX_REASONS = 4
 """At most four reasons: the number that Regulation B's commentary (12 CFR 1002.9(b)(2)) calls enough."""
 
@@ -62,6 +63,7 @@ class Variable:
     points: tuple[float, ...]
     label: Texts
     reason: Texts
+    unit: str = ""
 
     @property
     def name(self) -> str:
@@ -276,7 +278,10 @@ class Scorecard:
     def to_json(self) -> str:
         """Return the scorecard as JSON; `from_json` gives back the same bits."""
         data = asdict(self)
-        data["variables"] = [asdict(variable) | {"bins": variable.bins.to_dict()} for variable in self.variables]
+        data["variables"] = [
+            asdict(variable) | {"dtype": self.inputs[variable.name], "bins": variable.bins.to_dict()}
+            for variable in self.variables
+        ]
         return json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False)
 
     @classmethod
@@ -292,10 +297,10 @@ class Scorecard:
             data = json.loads(text)
             if not isinstance(data, dict) or data.get("kind") != "scorecard":
                 raise ModelError("scorecard: the JSON holds no scorecard (kind is not 'scorecard').")
-            if data["schema_version"] != SCHEMA_VERSION:
+            if data["schema_version"] not in range(1, SCHEMA_VERSION + 1):
                 raise ModelError(
-                    f"scorecard: schema version {data['schema_version']}, this workbench reads {SCHEMA_VERSION}. "
-                    "Score with the version that wrote it, or fit again."
+                    f"scorecard: schema version {data['schema_version']}, this workbench reads 1 to {SCHEMA_VERSION}. "
+                    f"It was written by workbench {data['provenance'].get('workbench', 'of a later version')}: score with that."
                 )
             variables = tuple(_variable(item) for item in data["variables"])
             return cls(
@@ -319,12 +324,20 @@ def _variable(data: Mapping[str, Any]) -> Variable:
     points = tuple(float(point) for point in data["points"])
     if len(points) != len(bins.goods):
         raise ModelError(f"scorecard: {len(points)} points for {len(bins.goods)} bins of {bins.name}.")
-    return Variable(bins, float(data["coefficient"]), points, dict(data["label"]), dict(data["reason"]))
+    return Variable(
+        bins, float(data["coefficient"]), points, dict(data["label"]), dict(data["reason"]), str(data.get("unit", ""))
+    )
 
 
 def scaled(
-    bins: Bins, coefficient: float, scaling: Scaling, *, label: Mapping[str, str], reason: Mapping[str, str]
+    bins: Bins,
+    coefficient: float,
+    scaling: Scaling,
+    *,
+    label: Mapping[str, str],
+    reason: Mapping[str, str],
+    unit: str = "",
 ) -> Variable:
     """Return a variable with the points of its bins: - factor x coefficient x WOE, so that they sum to the score."""
     points = -scaling.factor * coefficient * bins.woe
-    return Variable(bins, float(coefficient), tuple(float(point) for point in points), dict(label), dict(reason))
+    return Variable(bins, float(coefficient), tuple(float(point) for point in points), dict(label), dict(reason), unit)

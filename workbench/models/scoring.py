@@ -87,7 +87,7 @@ def score_panel(scorecard: Scorecard, version: ModelVersion, panel: pd.DataFrame
             "as_of": panel["as_of"],
             "score": scored["score"],
             "pd": scored["pd"],
-            "grade": scored["grade"],
+            "grade": scored["grade"].astype(object),
             "reason_codes": scored["reason_codes"],
             "reasons": scored["reasons"],
         }

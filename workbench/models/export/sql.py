@@ -33,7 +33,7 @@ def scorecard_sql(
     Raises
     ------
     ParameterError
-        An unknown dialect, or an id that is also an input.
+        An unknown dialect, an id that is also an input, or a column that the dialect cannot name.
     """
     if dialect not in DIALECTS:
         raise ParameterError(f"export: {unknown('dialect', dialect, DIALECTS)}")
@@ -50,6 +50,9 @@ def scorecard_sql(
     )
     compilers = importlib.import_module("ibis.backends.sql.compilers")
     tree = getattr(compilers, DIALECTS[dialect])().to_sqlglot(scored)
+    read = {column.name for column in tree.find_all(sge.Column)}
+    if lost := [name for name in [*ids, *scorecard.inputs] if name not in read]:
+        raise ParameterError(f"export: {dialect} has no way to write the column {lost[0]!r}. Rename it before the fit.")
     tree = tree.transform(_exact).transform(_plain_function)
     return str(tree.sql(dialect=dialect, pretty=True))
 

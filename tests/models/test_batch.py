@@ -1,0 +1,245 @@
+"""Files larger than memory, in blocks: the rows' scores are those of one frame; whole or not at all; odd inputs are told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.database import Database
+from workbench.core.errors import InputError, ModelError, SampleError
+from workbench.models import batch
+from workbench.models.batch import Limits, Seen, input_files, score_files, strange_input, write_scores
+from workbench.models.bins import Bins
+from workbench.models.engines import score_by_engine
+from workbench.models.scorecard import Scaling, Scorecard, scaled
+from workbench.models.tracking import ModelVersion
+
+VERSION = ModelVersion("card", "3", "run")
+LIMITS = Limits(max_missing_rise=0.2, max_unseen=0.05, max_csi=1.0, min_rows=200)
+
+
+def scorecard() -> Scorecard:
+    number = Bins("income", (1000.0, 2000.0), (), (100, 300, 500, 50), (60, 50, 30, 10), "lower")
+    words = Bins("job", (), (("01", "02"), ("A1",)), (400, 300, 100, 0), (50, 60, 40, 0))
+    made = [scaled(bins, -0.8, Scaling(), label={"en": bins.name}, reason={"en": f"{bins.name} {{value}}"})
+            for bins in (number, words)]  # fmt: skip
+    factor, offset = Scaling().factor, Scaling().offset
+    return Scorecard("card", {"window_months": 12}, tuple(made), -1.0, Scaling(), (offset / factor, -1 / factor),
+                     (("A", 0.05), ("B", 1.0)))  # fmt: skip
+
+
+def rows(count: int = 2500) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    income = np.where(rng.random(count) < 0.06, np.nan, rng.gamma(4, 500, count))
+    return pd.DataFrame({
+        "customer_id": [f"{i:06d}" for i in range(count)],
+        "income": income,
+        "job": rng.choice(["01", "02", "A1", None], count, p=[0.4, 0.2, 0.3, 0.1]),
+        "other": "x",
+    })  # fmt: skip
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "BLOCK_ROWS", 700)
+
+
+def scored(paths: list[Path], out: Path, **options: bool) -> tuple[pd.DataFrame, Seen]:
+    seen = Seen()
+    write_scores(score_files(scorecard(), VERSION, paths, seen=seen, **options), out)
+    return (pd.read_parquet(out) if out.suffix == ".parquet" else pd.read_csv(out, dtype={"customer_id": str})), seen
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_blocks_files_and_one_frame_are_the_same(kind: str, tmp_path: Path) -> None:
+    table, expected = rows(), scorecard().score(rows())
+    for part, start in enumerate((0, 900, 1600)):
+        some = table.iloc[start : (900, 1600, 2500)[part]]
+        path = tmp_path / f"in-{part}.{kind}"
+        some.to_parquet(path) if kind == "parquet" else some.to_csv(path, index=False)
+    paths = input_files(str(tmp_path / f"in-*.{kind}"))
+    assert len(paths) == 3
+    found, seen = scored(paths, tmp_path / "out.parquet")
+    assert found["customer_id"].tolist() == table["customer_id"].tolist()
+    for column in ("score", "pd"):
+        assert found[column].tolist() == expected[column].tolist()
+    assert found["grade"].tolist() == expected["grade"].tolist()
+    assert [list(said) for said in found["reasons"]] == expected["reasons"].tolist()
+    assert (found["model"] + found["version"] + found["pd_window"]).unique().tolist() == ["card312 months"]
+    assert seen.rows == 2500
+    assert seen.counts[0].tolist() == np.bincount(scorecard().variables[0].bins.assign(table["income"])).tolist()
+    text, _ = scored(paths, tmp_path / "out.csv", reasons=False)
+    assert text["score"].tolist() == found["score"].tolist()
+    assert "reasons" not in text
+
+
+def test_duckdb_over_files_gives_the_same(tmp_path: Path) -> None:
+    table, expected = rows(), scorecard().score(rows())
+    for kind in ("parquet", "csv"):
+        path = tmp_path / f"in.{kind}"
+        table.to_parquet(path) if kind == "parquet" else table.to_csv(path, index=False)
+        seen = Seen()
+        blocks = score_by_engine(scorecard(), VERSION, "duckdb", files=[path], table=None, url=None, root=tmp_path,
+                                 environment={}, seen=seen, told=lambda _rows: None)  # fmt: skip
+        write_scores(blocks, tmp_path / "out.parquet")
+        found = pd.read_parquet(tmp_path / "out.parquet").astype({"customer_id": str})
+        found = found.assign(customer_id=found["customer_id"].str.zfill(6)).sort_values(
+            "customer_id", ignore_index=True
+        )
+        assert found["score"].tolist() == expected["score"].tolist()
+        assert [list(codes) for codes in found["reason_codes"]] == expected["reason_codes"].tolist()
+        assert seen.rows == 2500
+
+
+def test_a_table_of_a_database_file(tmp_path: Path) -> None:
+    import sqlite3
+
+    connection = sqlite3.connect(tmp_path / "crm.sqlite")
+    rows().to_sql("people", connection, index=False)
+    connection.close()
+    options = {"files": [], "url": f"sqlite://{tmp_path}/crm.sqlite", "root": tmp_path, "environment": {}}
+    blocks = score_by_engine(
+        scorecard(), VERSION, "sqlite", table="people", **options, seen=Seen(), told=lambda _: None
+    )
+    write_scores(blocks, tmp_path / "out.parquet")
+    assert pd.read_parquet(tmp_path / "out.parquet")["score"].tolist() == scorecard().score(rows())["score"].tolist()
+    for engine, table, message in (
+        ("postgres", "people", "found sqlite, expected postgres"),
+        ("sqlite", "nobody", "nobody"),  # no such table
+        ("sqlite", None, "reads no files"),
+    ):
+        blocks = score_by_engine(scorecard(), VERSION, engine, table=table, **options, seen=Seen(), told=lambda _: None)
+        with pytest.raises(Exception, match=message):
+            list(blocks)
+
+
+@pytest.mark.xdist_group("database")
+def test_a_table_of_postgresql(database: Database, tmp_path: Path) -> None:
+    table = rows()
+    with database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("drop table if exists people; create table people "
+                       "(customer_id text, income double precision, job text, other text)")  # fmt: skip
+        with cursor.copy("copy people from stdin") as copy:
+            for row in table.astype(object).where(table.notna(), None).itertuples(index=False):
+                copy.write_row(row)
+    blocks = score_by_engine(scorecard(), VERSION, "postgres", files=[], table="people", url=database.url(),
+                             root=tmp_path, environment={}, seen=Seen(), told=lambda _: None)  # fmt: skip
+    write_scores(blocks, tmp_path / "out.parquet")
+    found = pd.read_parquet(tmp_path / "out.parquet").sort_values("customer_id", ignore_index=True)
+    expected = scorecard().score(table)
+    assert found["score"].tolist() == expected["score"].tolist()
+    assert [list(codes) for codes in found["reason_codes"]] == expected["reason_codes"].tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("spark")
+def test_spark_over_files(spark: None, tmp_path: Path) -> None:
+    rows().to_parquet(tmp_path / "in.parquet")
+    blocks = score_by_engine(scorecard(), VERSION, "spark", files=[tmp_path / "in.parquet"], table=None, url=None,
+                             root=tmp_path, environment={}, seen=Seen(), told=lambda _: None)  # fmt: skip
+    write_scores(blocks, tmp_path / "out.parquet")
+    found = pd.read_parquet(tmp_path / "out.parquet").sort_values("customer_id", ignore_index=True)
+    assert found["score"].tolist() == scorecard().score(rows())["score"].tolist()
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_what_is_wrong_late_in_a_file_leaves_the_old_output(tmp_path: Path) -> None:
+    out = tmp_path / "out.parquet"
+    out.write_text("old")
+    table = rows().astype({"income": object})
+    table.loc[2400, "income"] = "a lot"
+    table.to_csv(tmp_path / "in.csv", index=False)
+    with pytest.raises(ModelError, match=r"in.csv, after 2,100 rows: income: .* such as 'a lot'"):
+        scored([tmp_path / "in.csv"], out)
+    with (tmp_path / "in.csv").open("a") as file:
+        file.write("1,2,3,4,5,6\n")
+    with pytest.raises(SampleError, match="cannot be read as csv"):
+        scored([tmp_path / "in.csv"], out)
+    assert out.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.parquet"]
+
+
+def test_what_cannot_be_scored_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    for change, message in (
+        (lambda table: table.drop(columns="income"), "no column 'income'"),
+        (lambda table: table.rename(columns={"income": "incomes"}), "Did you mean 'incomes'"),
+        (lambda table: table.assign(income="text"), "not numbers"),
+    ):
+        change(rows(5)).to_parquet(path)
+        with pytest.raises(ModelError, match=message):
+            scored([path], tmp_path / "out.parquet")
+    path.write_text("no parquet")
+    with pytest.raises(InputError, match="cannot be read as parquet"):
+        scored([path], tmp_path / "out.parquet")
+    with pytest.raises(InputError, match="no such file"):
+        input_files(str(tmp_path / "none-*.csv"))
+    (tmp_path / "a.csv").touch()
+    with pytest.raises(InputError, match="one kind"):
+        input_files(str(tmp_path / "*"))
+
+
+def strange(table: pd.DataFrame, tmp_path: Path, limits: Limits = LIMITS) -> list[str]:
+    table.to_parquet(tmp_path / "in.parquet")
+    return strange_input(
+        scorecard(), scored([tmp_path / "in.parquet"], tmp_path / "out.parquet", reasons=False)[1], limits
+    )
+
+
+def test_other_units_missing_and_unseen_values_are_told(tmp_path: Path) -> None:
+    assert strange(rows(), tmp_path) == []
+    units = strange(rows().assign(income=lambda table: table["income"] / 1000), tmp_path)
+    assert len(units) == 1
+    assert units[0].startswith("income: '< 1000' holds 100% of the known values, 15% in development (CSI ")
+    gone = strange(rows().assign(income=lambda table: table["income"].where(np.arange(2500) < 1500)), tmp_path)
+    assert gone == ["income: missing in 44% of the rows, 5% in development."] or gone[0].startswith(
+        "income: missing in 4"
+    )
+    codes = strange(rows().assign(job="B7"), tmp_path)
+    assert codes[0] == "job: 2,500 of 2,500 rows hold a category that development never saw."
+    assert strange(rows(150).assign(job="B7"), tmp_path) == []
+    assert strange(rows().assign(job="B7"), tmp_path, LIMITS.model_copy(update={"max_unseen": 1.0})) == []
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from tests.models.test_batch import VERSION, scorecard
+from workbench.models.batch import Seen, score_files, write_scores
+source, out = map(Path, sys.argv[1:])
+print("ready", flush=True)
+write_scores(score_files(scorecard(), VERSION, [source] * 400, seen=Seen(), reasons=False), out)
+"""
+
+
+def test_killed_while_writing_the_old_file_stands_and_nothing_else(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    pq.write_table(pa.Table.from_pandas(rows(25_000)), source)  # 10M scores in all
+    scored([source], out, reasons=False)
+    before = out.read_bytes()
+    root = Path(__file__).resolve().parents[2]
+    for seconds in (0.3, 0.8):
+        child = subprocess.Popen([sys.executable, "-c", KILLED, source, out], stdout=subprocess.PIPE, cwd=root,
+                                 env={**os.environ, "PYTHONPATH": str(root)})  # fmt: skip
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        time.sleep(seconds)
+        child.send_signal(signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL
+        child.stdout.close()
+        assert out.read_bytes() == before
+        assert len(list(tmp_path.glob(".out.parquet.*"))) > 0  # it was at it, under another name
+        for left in tmp_path.glob(".out.parquet.*"):
+            left.unlink()
+    assert scored([source], out, reasons=False)[1].rows == 25_000
