@@ -38,7 +38,7 @@ format:
 
 bench:
 	@.ci/setup test
-	@for name in overhead ceiling load sizes indicators binning; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
+	@for name in overhead ceiling load sizes indicators binning scoring; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
 
 proofs:
 	@.ci/setup test

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import runpy
 import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 
 from workbench.book.store import current_generation
-from workbench.models.scoring import has_alias
+from workbench.models.scorecard import Scorecard
+from workbench.models.scoring import has_alias, load_scorecard
+from workbench.runs.servers import free_port
 
 from ..commands import Finished, published
 from ..pipeline import LAST, Lender
@@ -238,3 +248,98 @@ def test_gates_that_fail_make_no_champion_until_somebody_says_so(lender: Lender,
     approval = json.loads(typed("model", "show", "demo_anomaly", "--json", home=lender.home).out)["approval"]
     assert approval["failed"] == "0"
     assert "override" not in approval
+
+
+def test_mlflow_serves_the_same_bits_over_http(lender: Lender, panel: pd.DataFrame) -> None:
+    card, _, _ = load_scorecard(lender.workspace, "demo_scorecard@candidate")
+    port, scripts = free_port(5101), Path(sys.executable).parent
+    command = [
+        scripts / "mlflow",
+        "models",
+        "serve",
+        "-m",
+        "models:/demo_scorecard@candidate",
+        "--env-manager",
+        "local",
+    ]
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": lender.workspace.mlflow_uri,
+                   "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}  # fmt: skip
+    server = subprocess.Popen([*command, "-h", "127.0.0.1", "-p", str(port)], env=environment, start_new_session=True,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    rows = panel[list(card.inputs)].head(60)
+    body = {"columns": list(rows), "data": rows.astype(object).where(rows.notna(), None).to_numpy().tolist()}
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{port}/invocations", json.dumps({"dataframe_split": body}).encode(),
+        {"Content-Type": "application/json"},
+    )  # fmt: skip
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        until = time.monotonic() + 120
+        while True:
+            try:
+                with direct.open(f"http://127.0.0.1:{port}/ping", timeout=5):
+                    break
+            except OSError:
+                assert server.poll() is None, "the server ended"
+                assert time.monotonic() < until, "the server does not answer"
+                time.sleep(0.5)
+        with direct.open(asked, timeout=60) as answer:
+            found = pd.DataFrame(json.load(answer)["predictions"])
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+    expected = card.score(rows)
+    for column in ("score", "pd", "reason_codes", "reasons"):
+        assert found[column].tolist() == expected[column].tolist()
+    assert found["grade"].tolist() == expected["grade"].tolist()
+
+
+def test_an_odd_input_is_told_and_refused_when_asked(
+    lender: Lender, panel: pd.DataFrame, typed: Typed, tmp_path: Path
+) -> None:
+    card, _, _ = load_scorecard(lender.workspace, "demo_scorecard@candidate")
+    odd = next(name for name, kind in card.inputs.items() if kind == "number")
+    panel.assign(**{odd: None}).astype({odd: "float64"}).to_parquet(tmp_path / "in.parquet")
+    done = score(typed, lender, tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert done.code == 0
+    assert f"warning: {odd}: missing in 100% of the rows" in done.err
+    (tmp_path / "out.parquet").unlink()
+    refused = typed("score", "--model", "demo_scorecard@candidate", "--input", tmp_path / "in.parquet", "--output",
+                    tmp_path / "out.parquet", "--strict", home=lender.home)  # fmt: skip
+    assert refused.code == 2
+    assert "params/scoring.yaml" in refused.message()
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_panel_of_the_book_is_kept_in_it(lender: Lender, typed: Typed, tmp_path: Path) -> None:
+    stored = sorted((lender.home / "data/panels/demo").glob("*.parquet"))[0]
+    done = typed("score", "--model", "demo_scorecard@candidate", "--input", stored, "--output", tmp_path / "out.parquet",
+                 "--json", home=lender.home)  # fmt: skip
+    said = json.loads(done.out)
+    assert said["kept_in"] == ["demo"]
+    assert said["rows"] == len(pd.read_parquet(stored))
+    generation = current_generation(lender.workspace, "demo")[1].generation
+    kept = lender.home / f"data/books/demo/scores/demo_scorecard/v1/{stored.name[:10]}-{generation}.parquet"
+    assert len(pd.read_parquet(kept)) == said["rows"]
+
+
+def test_a_scorecard_leaves_as_data_sql_and_python(
+    lender: Lender, panel: pd.DataFrame, typed: Typed, tmp_path: Path
+) -> None:
+    expected = load_scorecard(lender.workspace, "demo_scorecard@candidate")[0].score(panel)
+    for form, name in (("json", "card.json"), ("sql", "card.sql"), ("python", "card.py")):
+        done = typed("model", "export", "demo_scorecard@candidate", "--format", form, "--id", "customer_id", "--table", "panel",
+                     "--output", tmp_path / name, home=lender.home)  # fmt: skip
+        assert done.code == 0, done.err
+    assert Scorecard.from_json((tmp_path / "card.json").read_text("utf-8")).score(panel).equals(expected)
+    with duckdb.connect() as connection:
+        connection.register("panel", panel)
+        found = connection.execute((tmp_path / "card.sql").read_text("utf-8")).df().set_index("customer_id")
+    assert found.loc[panel["customer_id"], "score"].tolist() == expected["score"].tolist()
+    alone = runpy.run_path(str(tmp_path / "card.py"))
+    assert [alone["score"](row)["score"] for row in panel.to_dict("records")] == expected["score"].tolist()
+    wrong = typed(
+        "model", "export", "demo_scorecard@candidate", "--format", "sql", "--dialect", "db2", home=lender.home
+    )
+    assert wrong.code == 2
+    assert "unknown dialect 'db2'" in wrong.message()

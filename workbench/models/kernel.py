@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ BLOCK = 16_384
 """Rows at a time: a block of one column and its codes fit the second-level cache. House choice, measured."""
 
 Codes = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-Block = Callable[[int, int], Codes]
+Counts = npt.NDArray[np.int64]
 
 
 class Scores(NamedTuple):
@@ -71,10 +71,10 @@ def score_columns(scorecard: Scorecard, columns: Sequence[pd.Series], *, rows: i
             some = taken[: last - first]
             score[:] = scorecard.base_points
             for code, own, count in zip(coders, points, counts, strict=True):
-                codes = code(first, last)
-                np.take(own, codes, out=some, mode="clip")  # no code is beyond its points; "raise" would copy
+                codes = code(first, last, count)
+                # no code is beyond its points, and of the modes "wrap" is the fastest
+                np.take(own, codes.astype(np.intp), out=some, mode="wrap")
                 score += some
-                count += np.bincount(codes, minlength=len(own))
             np.multiply(score, b, out=chance)
             chance += a
             np.negative(chance, out=chance)
@@ -118,8 +118,15 @@ def _least_score(scorecard: Scorecard, upper: float, near: float) -> float:
     return float(cut)
 
 
+class Block(Protocol):
+    """The codes of the rows from first to last; how many there are of each is added to `counts`."""
+
+    def __call__(self, first: int, last: int, counts: Counts | None = None) -> Codes:  # noqa: D102
+        ...
+
+
 def coder(bins: Bins, values: pd.Series) -> Block:
-    """Return a function of (first, last) to the codes of those rows; what is merged keeps a code of its own.
+    """Return the codes of a column's rows, block by block; what is merged keeps a code of its own.
 
     Raises
     ------
@@ -131,22 +138,42 @@ def coder(bins: Bins, values: pd.Series) -> Block:
         return _categories(bins, values, kind)
     read = _numbers(values, bins.name)
 
-    def codes(first: int, last: int) -> Codes:
+    special_bins = np.searchsorted(np.asarray(bins.splits), [float(code) for code, _ in bins.specials], side="right")
+
+    def codes(first: int, last: int, counts: Counts | None = None) -> Codes:
         value = read(first, last)
+        before = last - first  # rows at or above the split before
         found: Any = np.zeros(last - first, dtype=kind)
         hit: Any = np.empty(last - first, dtype=np.bool_)
-        for split in _thresholds(bins.splits, value.dtype):
+        one = hit.view(np.uint8)  # a bool would be cast before it is added
+        for code, split in enumerate(_thresholds(bins.splits, value.dtype)):
             np.greater_equal(value, split, out=hit)
-            found += hit
+            found += one
+            if counts is not None:  # counted as they are compared, since that is cheaper than by the codes
+                above = int(np.count_nonzero(hit))
+                counts[code] += before - above
+                before = above
+        if counts is not None:
+            counts[len(bins.splits)] += before
         np.not_equal(value, value, out=hit)
-        np.putmask(found, hit, bins.missing_code)
+        _move(hit, found, counts, bins.missing_code, 0)
         for i, (special, _) in enumerate(bins.specials):
             if value.dtype.type(special) == special:
                 np.equal(value, value.dtype.type(special), out=hit)
-                np.putmask(found, hit, bins.special_code + i)
+                _move(hit, found, counts, bins.special_code + i, int(special_bins[i]))
         return np.asarray(found)
 
     return codes
+
+
+def _move(hit: Any, found: Any, counts: Counts | None, code: int, was: int) -> None:
+    """Give the rows that were hit a code, and count them there instead of in the bin where they were."""
+    number = int(np.count_nonzero(hit))
+    if number:
+        np.putmask(found, hit, code)
+    if number and counts is not None:
+        counts[was] -= number
+        counts[code] += number
 
 
 def _thresholds(splits: Sequence[float], dtype: np.dtype[np.floating]) -> list[np.floating]:
@@ -194,12 +221,18 @@ def _categories(bins: Bins, values: pd.Series, kind: type[np.unsignedinteger]) -
         known = [code_of.get(text_of(value), bins.missing_code + 1) for value in found]
         return np.asarray([*known, bins.missing_code], dtype=kind)  # the last is for -1, a missing value
 
+    table = None
     if isinstance(values.dtype, pd.CategoricalDtype):
         places, table = values.cat.codes.to_numpy(), looked_up(values.cat.categories)
-        return lambda first, last: table[places[first:last]]
 
-    def codes(first: int, last: int) -> Codes:
-        places, found = pd.factorize(values.iloc[first:last], use_na_sentinel=True)
-        return looked_up(found)[places]
+    def codes(first: int, last: int, counts: Counts | None = None) -> Codes:
+        if table is None:
+            some, known = pd.factorize(values.iloc[first:last], use_na_sentinel=True)
+            found = looked_up(known)[some]
+        else:
+            found = table[places[first:last]]
+        if counts is not None:
+            counts += np.bincount(found, minlength=len(counts))
+        return found
 
     return codes
