@@ -255,7 +255,7 @@ def score_in_engine(
     """
     from workbench.models.export.sql import REASONS, scorecard_sql
 
-    names = list(connection.table(table).columns)
+    names = list(connection.get_schema(table))
     if missing := [name for name in scorecard.inputs if name not in names]:
         raise InputError(f"table {table}: no column {missing[0]!r}.{nearest(missing[0], names)}")
     ids = [name for name in id_columns(scorecard) if name in names and name not in scorecard.inputs]
