@@ -152,10 +152,10 @@ def read_blocks(path: Path, scorecard: Scorecard) -> Iterator[pa.Table]:
                     f"{name!r}.{nearest(name, names)} It reads: {', '.join(scorecard.inputs)}."
                 )
         there = [name for name in dict.fromkeys(wanted) if name in names]
-        batches = file.iter_batches(batch_size=BLOCK_ROWS, columns=there, use_threads=False)
         yield plain(file.schema_arrow.empty_table().select(there))  # a file without rows has scores without rows
-        for batch in batches:
-            yield plain(pa.table(batch))
+        for group in range(file.num_row_groups):  # one by one: a reader of all keeps what it has read until its end
+            for batch in file.iter_batches(BLOCK_ROWS, row_groups=[group], columns=there, use_threads=False):
+                yield plain(pa.Table.from_batches([batch]))
 
 
 def as_scores(
@@ -193,7 +193,8 @@ def write_scores(tables: Iterable[pa.Table], output: Path) -> None:
                 continue
             if writer is None:
                 words = [about.name for about in table.schema if not pa.types.is_floating(about.type)]
-                writer = ends.enter_context(pq.ParquetWriter(temporary, table.schema, use_dictionary=words))
+                options = {"use_dictionary": words, "write_statistics": words}
+                writer = ends.enter_context(pq.ParquetWriter(temporary, table.schema, **options))
             writer.write_table(table)
 
 

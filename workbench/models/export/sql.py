@@ -54,6 +54,10 @@ def scorecard_sql(
     if lost := [name for name in [*ids, *scorecard.inputs] if name not in read]:
         raise ParameterError(f"export: {dialect} has no way to write the column {lost[0]!r}. Rename it before the fit.")
     tree = tree.transform(_exact).transform(_plain_function)
+    if dialect == "postgres":
+        # or its planner writes each inner expression out wherever it is used, and works it out as often
+        for inner in tree.find_all(sge.Subquery):
+            inner.this.set("offset", sge.Offset(expression=sge.Literal.number(0)))
     return str(tree.sql(dialect=dialect, pretty=True))
 
 
