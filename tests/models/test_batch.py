@@ -180,6 +180,10 @@ def test_what_cannot_be_scored_is_told_at_once(tmp_path: Path) -> None:
         change(rows(5)).to_parquet(path)
         with pytest.raises(ModelError, match=message):
             scored([path], tmp_path / "out.parquet")
+    rows(5).to_parquet(tmp_path / "a.parquet")
+    rows(5).drop(columns="customer_id").to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(InputError, match=r"first customer_id \(.*string\), then none"):
+        scored([tmp_path / "a.parquet", tmp_path / "b.parquet"], tmp_path / "out.parquet")
     path.write_text("no parquet")
     with pytest.raises(InputError, match="cannot be read as parquet"):
         scored([path], tmp_path / "out.parquet")

@@ -71,13 +71,8 @@ def input_files(pattern: str) -> list[Path]:
     InputError
         None, several kinds, or another kind than .parquet and .csv.
     """
-    found = (
-        [Path(pattern)]
-        if Path(pattern).exists()
-        else sorted(
-            map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207 - a pattern may be absolute
-        )
-    )
+    matching = glob.glob(pattern, recursive=True)  # noqa: PTH207 - a pattern may be absolute
+    found = [Path(pattern)] if Path(pattern).exists() else sorted(map(Path, matching))
     if not found:
         raise InputError(f"{pattern}: no such file.")
     kinds = {path.suffix for path in found}
@@ -195,7 +190,15 @@ def write_scores(tables: Iterable[pa.Table], output: Path) -> None:
                 words = [about.name for about in table.schema if not pa.types.is_floating(about.type)]
                 options = {"use_dictionary": words, "write_statistics": words}
                 writer = ends.enter_context(pq.ParquetWriter(temporary, table.schema, **options))
+            if table.schema != writer.schema:
+                raise InputError(
+                    f"the files differ in their ids: first {_ids(writer.schema)}, then {_ids(table.schema)}. Score them apart."
+                )
             writer.write_table(table)
+
+
+def _ids(schema: pa.Schema) -> str:
+    return ", ".join(f"{about.name} ({about.type})" for about in schema if about.name not in SCORE_FIELDS) or "none"
 
 
 def strange_input(scorecard: Scorecard, seen: Seen, limits: Limits) -> list[str]:
