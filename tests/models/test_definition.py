@@ -143,7 +143,7 @@ class Slow:
 
     def __init__(self, rows: list[Loan], day: date, end: date) -> None:
         """Find the loans active at the day, by customer, and the month ends of the window."""
-        self.day, self.end = day, end
+        self.day, self.end, self.rows = day, end, rows
         self.window = [moment for moment in ENDS if day < moment <= end]
         self.customers: dict[str, list[Loan]] = {}
         for row in rows:
@@ -161,6 +161,12 @@ class Slow:
         changed = row["restructured_on"]
         return by_arrears or (changed is not None and self.day < changed <= self.end)
 
+    def lately_bad(self, row: Loan) -> bool:
+        place = ENDS.index(self.day)
+        late = any(self.dpd(row, end) >= 90 or self.written_off(row, end) for end in ENDS[max(place - 3, 0) : place])
+        year_before = (pd.Timestamp(self.day) - pd.DateOffset(months=12)).date()
+        return late or (row["restructured_on"] is not None and year_before < row["restructured_on"] <= self.day)
+
     def leaves(self, row: Loan) -> bool:
         return row["close_reason"] in ("sold", "left_file") and self.day < row["closed_on"] <= self.end
 
@@ -168,6 +174,8 @@ class Slow:
         loans = self.customers[customer]
         if any(self.dpd(row, self.day) >= 90 for row in loans):
             return "already bad"
+        if any(self.lately_bad(row) for row in self.rows if row["customer_id"] == customer):
+            return "already bad"  # or in probation: left out alike
         if any(self.is_bad(row) for row in loans):
             return "bad"
         return "incomplete" if any(self.leaves(row) for row in loans) else "not bad"
@@ -288,7 +296,7 @@ def test_nobody_is_active_yet(make_book: MakeBook) -> None:
     ("limit", "last", "longest"),
     [
         (0.0, ENDS[-1], [12, 1]),  # in the third cohort somebody leaves within a month
-        (0.05, ENDS[-1], [12, 3, 3]),
+        (0.05, ENDS[-1], [12, 3, 1]),
         (0.5, ENDS[-1], [24, 12, 12]),
         (0.5, ENDS[18] - timedelta(days=1), [12, 3]),
     ],

@@ -23,6 +23,8 @@ class TargetDefinition(BaseModel):
     bad_dpd: int = Field(ge=1)
     good_below_dpd: int = Field(ge=1)
     distressed_restructuring_is_bad: bool
+    probation_months: int = Field(3, ge=0, le=36)
+    restructured_probation_months: int = Field(12, ge=0, le=60)
     max_incomplete_share: float = Field(ge=0, le=1)
 
 

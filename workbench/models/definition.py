@@ -128,9 +128,10 @@ def bad_rate_by_window(
 ) -> pd.DataFrame:
     """Return the share of each date's customers who have gone bad by the end of windows of several lengths.
 
-    Active, already bad, bad and incomplete are those of `sample`. A cohort is the same customers at every length: those with a
-    loan that leaves unfinished before the longest window ends, not bad before, are out of all. What happened is read once,
-    as known at the end of the longest window; a correction that came after a shorter one ended is therefore in that one too.
+    Active, already bad, in probation, bad and incomplete are those of `sample`. A cohort is the same customers at every
+    length: those with a loan that leaves unfinished before the longest window ends, not bad before, are out of all. What
+    happened is read once, as known at the end of the longest window; a correction that came after a shorter one ended is
+    therefore in that one too.
 
     Parameters
     ----------
@@ -167,7 +168,7 @@ def _cumulated(book: Book, day: date, ends: dict[int, date]) -> list[tuple[pd.Ti
     if not ends:
         return []
     cohort = follow_up(book, as_of=day, until=max(ends.values()))
-    cohort = cohort.loc[~cohort["bad_now"]]
+    cohort = cohort.loc[~cohort["bad_now"] & ~cohort["in_probation"]]
     bad = {length: cohort["bad_on"] <= pd.Timestamp(end) for length, end in ends.items()}
     cut = {length: (cohort["left_on"] <= pd.Timestamp(end)) & ~bad[length] for length, end in ends.items()}
     limit = book.definitions.target.max_incomplete_share

@@ -340,7 +340,7 @@ def gate_metrics(
         }
     metrics["max_csi"] = float(stability.loc[stability["of"] != SCORE, "psi"].max())
     if {"incomplete", "active", "already_bad"} <= set(losses):
-        eligible = (losses["active"] - losses["already_bad"]).clip(lower=1)
+        eligible = (losses["active"] - losses["already_bad"] - losses.get("in_probation", 0)).clip(lower=1)
         metrics["max_incomplete_share"] = float((losses["incomplete"] / eligible).max())
     else:
         metrics["max_incomplete_share"] = 0.0  # a flat table: a row without an outcome is refused

@@ -30,7 +30,7 @@ class Sample:
     frame
         customer_id, as_of, outcome (good, bad, indeterminate), bad (0 or 1; indeterminate is 0), exposure.
     losses
-        One row an observation date: active, already_bad, incomplete, kept, bad, indeterminate, good, bad_rate.
+        One row an observation date: active, already_bad, in_probation, incomplete, kept, bad, indeterminate, good, bad_rate.
     window_months
         Length of the outcome window.
     followed
@@ -87,8 +87,8 @@ def sample(
 
     A customer is *bad* when any loan active at the date reaches `bad_dpd` at a month end of the window, is written off or
     enters a distressed restructuring in it; *good* when the worst DPD stays below `good_below_dpd`; else *indeterminate*.
-    Customers already bad at the date, and those whose loans leave the window unfinished (sold, deceased), are counted in
-    `losses` and left out (docs/architecture.md, "Definitions").
+    Customers already bad at the date, those whose cure is still in probation (`in_probation`), and those whose loans leave
+    the window unfinished (sold, deceased), are counted in `losses` and left out (docs/architecture.md, "Definitions").
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def sample(
         followed[day, end] = follow_up(book, as_of=day, until=end)
         cohort = _cohort(book, day, followed[day, end])
         loss = _losses(cohort, day)
-        incomplete = loss["incomplete"] / max(loss["active"] - loss["already_bad"], 1)
+        incomplete = loss["incomplete"] / max(loss["active"] - loss["already_bad"] - loss["in_probation"], 1)
         if incomplete > target.max_incomplete_share:
             raise SampleError(
                 f"as_of {day}: {incomplete:.1%} of the customers lack a complete window to {end} "
@@ -129,11 +129,39 @@ def sample(
 def _cohort(book: Book, day: date, customers: pd.DataFrame) -> pd.DataFrame:
     good = customers["worst_dpd"].fillna(0) < book.definitions.target.good_below_dpd
     outcome = np.select(
-        [customers["bad_now"], customers["bad_on"].notna(), customers["left_on"].notna(), good],
-        ["already_bad", "bad", "incomplete", "good"],
+        [
+            customers["bad_now"],
+            customers["in_probation"],
+            customers["bad_on"].notna(),
+            customers["left_on"].notna(),
+            good,
+        ],
+        ["already_bad", "in_probation", "bad", "incomplete", "good"],
         default="indeterminate",
     )
     return customers.assign(as_of=pd.Timestamp(day), outcome=outcome)[["customer_id", "as_of", "outcome", "exposure"]]
+
+
+def in_probation(book: Book, *, as_of: date) -> pd.Series:
+    """Return the ids of customers who were bad so lately that a cure is not yet believed (EBA/GL/2016/07, 71 and 72).
+
+    A loan of theirs was at `bad_dpd` or more, or written off, at one of the month ends of the `probation_months` before
+    `as_of`, or had a distressed restructuring in the `restructured_probation_months` up to it.
+    """
+    target = book.definitions.target
+    before = [day for day in month_ends(month_end(as_of, months=-target.probation_months - 1), as_of) if day < as_of]
+    found = [pd.Series(dtype="str", name="customer_id")]
+    if before and target.probation_months:
+        rows = performance(book, as_of=as_of, days=before)
+        late = rows.filter(((rows.dpd >= target.bad_dpd) | rows.written_off).fill_null(False))
+        found.append(late.select("customer_id").distinct().to_pandas()["customer_id"])
+    if target.restructured_probation_months:
+        since = add_months(as_of, -target.restructured_probation_months)
+        restructured = _restructured(book, since, as_of)
+        loans = book.as_known("loans", as_of=as_of).select("loan_id", "customer_id").to_pandas()
+        found.append(loans.loc[loans["loan_id"].isin(restructured["loan_id"]), "customer_id"])
+    together: pd.Series = pd.concat(found).drop_duplicates()
+    return together
 
 
 def follow_up(book: Book, *, as_of: date, until: date) -> pd.DataFrame:
@@ -142,10 +170,10 @@ def follow_up(book: Book, *, as_of: date, until: date) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a customer, by customer_id: bad_now (bool), bad_on (the first month end at `bad_dpd` or more or written off,
-        or the day of a distressed restructuring; NaT if neither), written_off (bool: by a month end), left_on (the day on
-        which a loan was sold, or left the book unfinished otherwise; NaT if none), worst_dpd (days, at the month ends after
-        `as_of`; null where the book does not say), exposure (balance at `as_of`).
+        One row a customer, by customer_id: bad_now (bool), in_probation (bool: see there), bad_on (the first month end at
+        `bad_dpd` or more or written off, or the day of a distressed restructuring; NaT if neither), written_off (bool: by a
+        month end), left_on (the day on which a loan was sold, or left the book unfinished otherwise; NaT if none), worst_dpd
+        (days, at the month ends after `as_of`; null where the book does not say), exposure (balance at `as_of`).
     """
     target = book.definitions.target
     active = active_loans(book, as_of=as_of)
@@ -174,7 +202,7 @@ def follow_up(book: Book, *, as_of: date, until: date) -> pd.DataFrame:
         worst_dpd=("worst_dpd", "max"),
         exposure=("balance", "sum"),
     )
-    return customers
+    return customers.assign(in_probation=customers["customer_id"].isin(in_probation(book, as_of=as_of)))
 
 
 def _left_unfinished(book: Book, day: date, end: date) -> pd.DataFrame:
@@ -194,9 +222,12 @@ def _restructured(book: Book, day: date, end: date) -> pd.DataFrame:
     return frame
 
 
+_CAUSES = ("already_bad", "in_probation", "incomplete", "bad", "indeterminate", "good")
+
+
 def _losses(cohort: pd.DataFrame, day: date) -> dict[str, Any]:
     counts = cohort["outcome"].value_counts()
-    row = {name: int(counts.get(name, 0)) for name in ("already_bad", "incomplete", "bad", "indeterminate", "good")}
+    row = {name: int(counts.get(name, 0)) for name in _CAUSES}
     kept = row["bad"] + row["indeterminate"] + row["good"]
     rate = row["bad"] / kept if kept else float("nan")
     return {"as_of": pd.Timestamp(day), "active": len(cohort), **row, "kept": kept, "bad_rate": rate}
