@@ -13,6 +13,7 @@ from workbench.book.book import Book
 from workbench.book.loading.load import import_book
 from workbench.book.performance import performance
 from workbench.book.portfolio import delinquency
+from workbench.core.dates import month_ends
 from workbench.core.workspace import Workspace
 from workbench.models.sample import sample
 
@@ -129,8 +130,15 @@ def test_delinquency_buckets_at_an_early_date(aart_book: Book, real_data: Path) 
 
 @pytest.mark.real_data
 def test_bads_in_twelve_months_by_pool(aart_book: Book) -> None:
-    sampled = sample(aart_book, as_of=[OBSERVED], window_months=12)
-    pool = sampled.frame["customer_id"].str[:4]
-    bads = sampled.frame.groupby(pool)["bad"].sum()
+    target = aart_book.definitions.target.model_copy(update={"probation_months": 0, "restructured_probation_months": 0})
+    definitions = aart_book.definitions.model_copy(update={"target": target})
+    every = sample(
+        Book(aart_book.folder, aart_book.manifest, aart_book.workspace, definitions), as_of=[OBSERVED], window_months=12
+    ).frame
     # the data's README finds 24-92 a pool and date by a rule of its own
-    assert bads.to_dict() == {"1342": 48, "2171": 90}
+    assert every.groupby(every["customer_id"].str[:4])["bad"].sum().to_dict() == {"1342": 48, "2171": 90}
+    frame = sample(aart_book, as_of=[OBSERVED], window_months=12).frame
+    rows = performance(aart_book, as_of=OBSERVED, days=month_ends(date(2017, 11, 30), OBSERVED)[:-1]).to_pandas()
+    lately = set(rows.loc[(rows["dpd"] >= 90) | rows["written_off"], "customer_id"])
+    assert set(every["customer_id"]) - set(frame["customer_id"]) == set(every["customer_id"]) & lately
+    assert frame.groupby(frame["customer_id"].str[:4])["bad"].sum().to_dict() == {"1342": 44, "2171": 84}

@@ -313,6 +313,7 @@ def test_an_odd_input_is_told_and_refused_when_asked(
 
 def test_a_panel_of_the_book_is_kept_in_it(lender: Lender, typed: Typed, tmp_path: Path) -> None:
     stored = sorted((lender.home / "data/panels/demo").glob("*.parquet"))[0]
+    before = set((lender.home / "data/books/demo/scores").rglob("*.parquet"))
     done = typed("score", "--model", "demo_scorecard@candidate", "--input", stored, "--output", tmp_path / "out.parquet",
                  "--json", home=lender.home)  # fmt: skip
     said = json.loads(done.out)
@@ -321,6 +322,8 @@ def test_a_panel_of_the_book_is_kept_in_it(lender: Lender, typed: Typed, tmp_pat
     generation = current_generation(lender.workspace, "demo")[1].generation
     kept = lender.home / f"data/books/demo/scores/demo_scorecard/v1/{stored.name[:10]}-{generation}.parquet"
     assert len(pd.read_parquet(kept)) == said["rows"]
+    for path in set((lender.home / "data/books/demo/scores").rglob("*.parquet")) - before:
+        path.unlink()  # other tests look at what the pipeline left
 
 
 def test_a_scorecard_leaves_as_data_sql_and_python(
