@@ -317,7 +317,7 @@ def test_a_panel_of_the_book_is_kept_in_it(lender: Lender, typed: Typed, tmp_pat
     done = typed("score", "--model", "demo_scorecard@candidate", "--input", stored, "--output", tmp_path / "out.parquet",
                  "--json", home=lender.home)  # fmt: skip
     said = json.loads(done.out)
-    assert said["kept_in"] == ["demo"]
+    assert said["kept_in"] == "demo"
     assert said["rows"] == len(pd.read_parquet(stored))
     generation = current_generation(lender.workspace, "demo")[1].generation
     kept = lender.home / f"data/books/demo/scores/demo_scorecard/v1/{stored.name[:10]}-{generation}.parquet"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ import pytest
 from tests.database import Database
 from workbench.core.errors import InputError, ModelError, SampleError
 from workbench.models import batch
-from workbench.models.batch import Limits, Seen, input_files, score_files, strange_input, write_scores
-from workbench.models.bins import Bins
+from workbench.models.batch import Limits, Seen, input_files, read_blocks, score_files, strange_input, write_scores
+from workbench.models.bins import Bins, Merge
 from workbench.models.engines import score_by_engine
 from workbench.models.scorecard import Scaling, Scorecard, scaled
 from workbench.models.tracking import ModelVersion
@@ -192,6 +193,44 @@ def test_what_cannot_be_scored_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "a.csv").touch()
     with pytest.raises(InputError, match="one kind"):
         input_files(str(tmp_path / "*"))
+
+
+def test_rows_are_read_with_ids_as_text(tmp_path: Path) -> None:
+    table = rows(2).assign(customer_id=["001", "002"])
+    table.to_csv(tmp_path / "a.csv", index=False)
+    table.to_parquet(tmp_path / "a.parquet")
+    for name in ("a.csv", "a.parquet"):
+        found = pa.concat_tables(read_blocks(tmp_path / name, scorecard()), promote_options="permissive")
+        assert found["customer_id"].to_pylist() == ["001", "002"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.csv", None, "no such file"),
+        ("a.xlsx", b"x", r"found \.xlsx, expected \.parquet or \.csv"),
+        ("a", b"x", r"found no suffix, expected"),
+        ("a.parquet", b"no parquet", "cannot be read"),
+        ("a.csv", b"", "cannot be read"),
+    ],
+)
+def test_what_cannot_be_read_is_told(name: str, content: bytes | None, message: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        scored(input_files(str(tmp_path / name)), tmp_path / "out.parquet")
+
+
+def test_a_merged_value_is_no_odd_input(tmp_path: Path) -> None:
+    card = scorecard()
+    number = card.variables[0]
+    goods, bads = (100, 300, 550, 0), (60, 50, 40, 0)  # the missing went to ">= 2000"
+    bins = replace(number.bins, goods=goods, bads=bads, merges=(Merge("missing", ">= 2000", "no salary is known"),))
+    seen, gone = Seen(), rows().assign(income=lambda table: table["income"].where(np.arange(2500) % 4 > 0))
+    gone.to_parquet(tmp_path / "in.parquet")
+    merged = replace(card, variables=(replace(number, bins=bins), *card.variables[1:]))
+    write_scores(score_files(merged, VERSION, [tmp_path / "in.parquet"], seen=seen), tmp_path / "out.parquet")
+    assert strange_input(merged, seen, LIMITS) == []
 
 
 def strange(table: pd.DataFrame, tmp_path: Path, limits: Limits = LIMITS) -> list[str]:

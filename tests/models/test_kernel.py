@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.core.errors import ModelError
-from workbench.models.bins import Bins
-from workbench.models.kernel import BLOCK, coder, grade_cuts, score_columns
+from workbench.models.bins import Bins, Merge
+from workbench.models.kernel import BLOCK, coder, score_columns
 from workbench.models.scorecard import Scaling, Scorecard, scaled
 
 from .oddities import odd_rows, random_scorecard, score_by_hand
@@ -116,9 +117,29 @@ def test_counts_are_those_of_the_codes() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_grades_change_exactly_where_the_pd_reaches_a_band(seed: int) -> None:
     card = random_scorecard(seed).calibrated(9.1, -0.021 - seed / 1000)
-    for cut, (_, upper) in zip(grade_cuts(card), card.grades, strict=False):
+    for cut, (_, upper) in zip(card.grade_cuts, card.grades, strict=False):
         assert card.pd_of(cut) <= upper < card.pd_of(np.nextafter(cut, -np.inf))
-    assert grade_cuts(card) == sorted(grade_cuts(card), reverse=True)
+    assert card.grade_cuts == sorted(card.grade_cuts, reverse=True)
+
+
+def test_cuts_of_bands_near_0_and_1_are_found_at_once() -> None:
+    card = replace(random_scorecard(1), grades=(("A", 1e-12), ("B", 0.5), ("C", 1 - 1e-12), ("D", 1.0)))
+    for cut, (_, upper) in zip(card.grade_cuts, card.grades, strict=False):
+        assert card.pd_of(cut) <= upper < card.pd_of(np.nextafter(cut, -np.inf))
+
+
+@pytest.mark.parametrize("into", ["< 0.5", "2 to < 5", ">= 5"])
+def test_what_is_merged_is_coded_and_counted_where_it_went(into: str) -> None:
+    merges = (Merge("missing", into, "said so"), Merge("-1", "0.5 to < 2", "said so"))
+    bins = Bins("x", (0.5, 2.0, 5.0), (), (5, 4, 3, 2, 0, 0), (1, 2, 3, 4, 0, 0), None, ((-1.0, "none"),), merges)
+    values, counts = forms()["float64"], np.zeros(6, np.int64)
+    expected = bins.assign(values)
+    assert coder(bins, values)(0, 7, counts).tolist() == expected.tolist()
+    assert counts.tolist() == np.bincount(expected, minlength=6).tolist()
+    moved = (Merge("missing", "c", "said so"), Merge("unseen", "a", "said so"))
+    groups = Bins("x", (), (("a", "b"), ("c",)), (5, 4, 0, 0), (1, 2, 0, 0), merges=moved)
+    words = pd.Series(["b", None, "c", "q"])
+    assert coder(groups, words)(0, 4).tolist() == groups.assign(words).tolist() == [0, 1, 1, 0]
 
 
 def test_no_rows_no_variables_and_what_is_refused() -> None:

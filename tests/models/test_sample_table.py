@@ -19,6 +19,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from workbench.core.errors import InputError, ParameterError, SampleError
 from workbench.core.workspace import Workspace
 from workbench.core.yaml_files import check_mapping
+from workbench.models.batch import read_blocks
 from workbench.models.binning import fit_bins
 from workbench.models.calibration import calibrate
 from workbench.models.development import (
@@ -34,7 +35,6 @@ from workbench.models.evaluation import gini
 from workbench.models.fitting import Candidate, FitOptions, FittedScorecard, fit_scorecard
 from workbench.models.sample_description import SampleDescription, described_samples
 from workbench.models.sample_table import TableSample, load_sample, sample_from_table, text_columns
-from workbench.models.scoring import read_rows
 from workbench.models.table_file import TableLayout, read_table
 
 GRADES = (("A", 0.02), ("B", 0.1), ("C", 1.0))
@@ -417,7 +417,9 @@ def test_codes_keep_their_zeros_when_fitted_and_when_scored(tmp_path: Path) -> N
         sampled.frame, sampled.frame["bad"], candidates=sampled.candidates,
         options=FitOptions(grades=GRADES), name="x", provenance=sampled.reading, target={},
     ).scorecard  # fmt: skip
-    whole, part = (card.score(read_rows(tmp_path / name, card))["score"] for name in ("all.csv", "some.csv"))
+    whole, part = (
+        card.score(next(read_blocks(tmp_path / name, card)).to_pandas())["score"] for name in ("all.csv", "some.csv")
+    )
     assert whole[code == "01"].tolist() == part.tolist()
 
 

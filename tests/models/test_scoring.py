@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from workbench.book.book import Book
-from workbench.core.errors import InputError, ModelError
+from workbench.core.errors import ModelError
 from workbench.core.workspace import Workspace
 from workbench.indicators.panel import Panel
 from workbench.models import scoring, tracking
@@ -20,7 +19,6 @@ from workbench.models.scoring import (
     SCORE_COLUMNS,
     keep_scores,
     load_scorecard,
-    read_rows,
     rescore_history,
     score_panel,
 )
@@ -96,31 +94,6 @@ def test_a_promotion_scores_every_date_of_the_history_again_and_keeps_the_old(
     assert [path.read_bytes() for path in files] == bytes_before
     other = ModelVersion("never_scored", "1", "run")
     assert rescore_history(empty_book, rounded, other) == []
-
-
-def test_rows_are_read_with_ids_as_text(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"customer_id": ["001", "002"], "dpd": [1, 2]})
-    frame.to_csv(tmp_path / "a.csv", index=False)
-    frame.to_parquet(tmp_path / "a.parquet")
-    for name in ("a.csv", "a.parquet"):
-        assert read_rows(tmp_path / name)["customer_id"].tolist() == ["001", "002"]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("none.csv", None, "no such file"),
-        ("a.xlsx", b"x", r"found a \.xlsx, expected \.parquet or \.csv"),
-        ("a", b"x", r"found a file without suffix, expected"),
-        ("a.parquet", b"no parquet", "cannot be read"),
-        ("a.csv", b"", "cannot be read"),
-    ],
-)
-def test_what_cannot_be_read_is_told(name: str, content: bytes | None, message: str, tmp_path: Path) -> None:
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=message):
-        read_rows(tmp_path / name)
 
 
 def test_the_champion_scores_and_without_one_the_candidate_says_so(

@@ -95,11 +95,7 @@ def score(
         options = {"reasons": not no_reasons, "threads": threads}
         blocks = score_files(scorecard, version, files, **options, seen=seen, told=told)
     write_scores(checked(blocks), output)
-    kept = (
-        [book for path in files if (book := keep_panel_scores(opened, path, output, version))]
-        if len(files) == 1
-        else []
-    )
+    kept = keep_panel_scores(opened, files[0], output, version) if len(files) == 1 else None
     if as_json:
         print_json({"output": str(output), "rows": seen.rows, "model": version.name, "version": version.version,
                     "window": scorecard.window, "warnings": warnings, "kept_in": kept})  # fmt: skip
@@ -108,5 +104,5 @@ def score(
         click.echo(f"warning: {warning}", err=True)
     click.echo(
         f"{output}: {seen.rows:,} rows scored by {version.name} version {version.version}; "
-        f"window of the PD: {scorecard.window}" + (f"; kept in the book {kept[0]}" if kept else "")
+        f"window of the PD: {scorecard.window}" + (f"; kept in the book {kept}" if kept else "")
     )

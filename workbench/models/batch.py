@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
-from workbench.core.errors import InputError, ModelError, nearest
+from workbench.core.errors import InputError, ModelError
 from workbench.core.files import whole_file
 from workbench.models.bins import Bins
+from workbench.models.kernel import score_columns
 from workbench.models.scorecard import Scorecard
 from workbench.models.scoring import id_columns, text_inputs
 from workbench.models.stability import index_of_counts
@@ -100,8 +101,6 @@ def score_files(
     InputError, ModelError, SampleError
         A file that cannot be read, a missing column, text where numbers belong, an id named like a score.
     """
-    from workbench.models.kernel import score_columns
-
     for path in paths:
         rows = 0
         try:
@@ -116,7 +115,7 @@ def score_files(
                 }
                 if reasons:
                     values["reason_codes"], values["reasons"] = scorecard.reasons(columns)
-                yield as_scores(block, values, scorecard, version, reasons=reasons)
+                yield as_scores(block, values, scorecard, version)
                 seen.add(len(block), found.counts)
                 rows += len(block)
                 told(seen.rows)
@@ -125,13 +124,13 @@ def score_files(
 
 
 def read_blocks(path: Path, scorecard: Scorecard) -> Iterator[pa.Table]:
-    """Return the ids and the inputs of a file's rows, block by block."""
+    """Return the ids and the inputs of a file's rows, block by block; raises as `score_files` does."""
     wanted = [*id_columns(scorecard), *scorecard.inputs]
     if path.suffix == ".csv":
         layout = TableLayout.model_validate({**scorecard.provenance.get("layout", {}), "format": "csv"})
         words = [*id_columns(scorecard), *text_inputs(scorecard)]
         for frame in csv_blocks(path, layout, text=words, rows=BLOCK_ROWS):
-            scorecard.columns(frame)  # says which is missing
+            scorecard.columns(frame)
             yield pa.Table.from_pandas(frame[[name for name in wanted if name in frame]], preserve_index=False)
         return
     try:
@@ -139,24 +138,17 @@ def read_blocks(path: Path, scorecard: Scorecard) -> Iterator[pa.Table]:
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path}: cannot be read as parquet: {error}") from error
     with file:
-        names = file.schema_arrow.names
-        for name in scorecard.inputs:
-            if names.count(name) != 1:
-                raise ModelError(
-                    f"scorecard {scorecard.name}: the input has {'no column' if name not in names else 'several columns'} "
-                    f"{name!r}.{nearest(name, names)} It reads: {', '.join(scorecard.inputs)}."
-                )
+        names, nothing = file.schema_arrow.names, file.schema_arrow.empty_table()
+        scorecard.columns(nothing.to_pandas())
         there = [name for name in dict.fromkeys(wanted) if name in names]
-        yield plain(file.schema_arrow.empty_table().select(there))  # a file without rows has scores without rows
+        yield plain(nothing.select(there))  # a file without rows has scores without rows
         for group in range(file.num_row_groups):  # one by one: a reader of all keeps what it has read until its end
             for batch in file.iter_batches(BLOCK_ROWS, row_groups=[group], columns=there, use_threads=False):
                 yield plain(pa.Table.from_batches([batch]))
 
 
-def as_scores(
-    block: pa.Table, values: Mapping[str, Any], scorecard: Scorecard, version: ModelVersion, *, reasons: bool
-) -> pa.Table:
-    """Return a table of the block's ids and the scores."""
+def as_scores(block: pa.Table, values: Mapping[str, Any], scorecard: Scorecard, version: ModelVersion) -> pa.Table:
+    """Return a table of the block's ids and those of `SCORE_FIELDS` that are given or known."""
     ids = [name for name in id_columns(scorecard) if name in block.column_names]
     if taken := sorted(set(SCORE_FIELDS) & set(ids)):
         raise InputError(f"the id {taken[0]!r} is the name of a column of the scores. Rename it in the input.")
@@ -167,8 +159,6 @@ def as_scores(
             columns[name] = pa.array(values[name], kind)
         elif name in constant:
             columns[name] = pa.repeat(pa.scalar(constant[name], kind), len(block))
-        elif reasons:
-            columns[name] = pa.nulls(len(block), kind)
     return pa.table(columns)
 
 
@@ -233,62 +223,3 @@ def _moved(bins: Bins, then: npt.NDArray[np.float64], counts: npt.NDArray[np.int
     most = int(np.argmax(new / new.sum() - old / old.sum()))
     shares = f"{new[most] / new.sum():.0%} of the known values, {old[most] / old.sum():.0%} in development"
     return [f"{bins.name}: {bins.names[most]!r} holds {shares} (CSI {csi:.1f}): other units, or another population?"]
-
-
-def score_in_engine(
-    scorecard: Scorecard,
-    version: ModelVersion,
-    connection: Any,
-    table: str,
-    *,
-    seen: Seen,
-    told: Told = lambda _rows: None,
-) -> Iterator[pa.Table]:
-    """Score a table where it lies, by the SQL of `export.sql`; reasons are codes, without words.
-
-    Parameters
-    ----------
-    connection : Ibis connection to DuckDB, PostgreSQL, SQLite or Spark
-    table : str
-        Its table or view.
-
-    Raises
-    ------
-    InputError
-        A missing column, or what the engine says of the query.
-    """
-    from workbench.models.export.sql import REASONS, scorecard_sql
-
-    names = list(connection.get_schema(table))
-    if missing := [name for name in scorecard.inputs if name not in names]:
-        raise InputError(f"table {table}: no column {missing[0]!r}.{nearest(missing[0], names)}")
-    ids = [name for name in id_columns(scorecard) if name in names and name not in scorecard.inputs]
-    dialect = {"pyspark": "spark"}.get(connection.name, connection.name)
-    query = scorecard_sql(scorecard, dialect=dialect, table=table, ids=ids, version=version.version)
-    try:
-        for batch in _batches(connection, query, dialect):
-            block = pa.table(batch) if isinstance(batch, pa.RecordBatch) else batch
-            told_of = [block.column(name).to_pylist() for name in REASONS]
-            codes = [[code for code in row if code is not None] for row in zip(*told_of, strict=True)]
-            values = {name: block.column(name) for name in ("score", "pd", "grade")}
-            values = {name: column.combine_chunks() for name, column in values.items()}
-            yield as_scores(block, {**values, "reason_codes": codes}, scorecard, version, reasons=False)
-            seen.add(len(block), [])
-            told(seen.rows)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"table {table}: {connection.name} refused the query: {str(error).strip():.600}") from error
-
-
-def _batches(connection: Any, query: str, dialect: str) -> Iterator[pa.RecordBatch | pa.Table]:
-    if dialect == "duckdb":  # Ibis 12 asks DuckDB 2 for a method that it no longer has
-        yield from connection.con.sql(query).to_arrow_reader(BLOCK_ROWS)
-    elif dialect == "sqlite":  # whose columns have no types, so that nulls come first and text after
-        cursor = connection.con.execute(query)
-        names = [about[0] for about in cursor.description]
-        while rows := cursor.fetchmany(BLOCK_ROWS):
-            kinds = {"score": pa.float64(), "pd": pa.float64()}
-            yield pa.table({n: pa.array(v, kinds.get(n)) for n, v in zip(names, zip(*rows, strict=True), strict=True)})
-    else:
-        yield from connection.sql(query, dialect=dialect).to_pyarrow_batches(chunk_size=BLOCK_ROWS)

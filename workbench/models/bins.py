@@ -104,7 +104,7 @@ class Bins:
             raise ModelError(
                 f"bins of {self.name}: {len(self.goods)} and {len(self.bads)} counts for {self.size} codes."
             )
-        self._homes()
+        self.homes()
 
     @property
     def size(self) -> int:
@@ -129,7 +129,7 @@ class Bins:
     @property
     def woe(self) -> Floats:
         """Weight of evidence by code; what is merged has that of its bin."""
-        return weight_of_evidence(self.goods, self.bads)[self._homes()]
+        return weight_of_evidence(self.goods, self.bads)[self.homes()]
 
     @property
     def iv(self) -> float:
@@ -140,7 +140,7 @@ class Bins:
     @property
     def labels(self) -> list[str]:
         """What each code holds, in words: its name, and what is merged into it."""
-        homes, found = self._homes(), self.names
+        homes, found = self.homes(), self.names
         for code in np.flatnonzero(homes != np.arange(self.size)).tolist():
             found[homes[code]] += f" or {found[code]}"
         return found
@@ -156,7 +156,7 @@ class Bins:
         inner = [f"{low:.7g} to < {high:.7g}" for low, high in itertools.pairwise(self.splits)]
         return [f"< {self.splits[0]:.7g}", *inner, f">= {self.splits[-1]:.7g}", MISSING, *special]
 
-    def _homes(self) -> Codes:
+    def homes(self) -> Codes:
         """Return the code under which each code is counted: its own, or that of the bin it is merged into."""
         homes = np.arange(self.size)
         if not self.merges:
@@ -199,13 +199,13 @@ class Bins:
             code_of = {category: code for code, group in enumerate(self.groups) for category in group}
             code_of |= {str(special): self.special_code + i for i, (special, _) in enumerate(self.specials)}
             known = [code_of.get(text_of(value), self.missing_code + 1) for value in found]
-            return self._homes()[np.asarray([*known, self.missing_code], dtype=np.intp)[codes]]
+            return self.homes()[np.asarray([*known, self.missing_code], dtype=np.intp)[codes]]
         value = numbers(values, name=self.name)
         codes = np.searchsorted(np.asarray(self.splits, dtype=np.float64), value, side="right")
         codes[np.isnan(value)] = self.missing_code
         for i, (special, _) in enumerate(self.specials):
             codes[value == special] = self.special_code + i
-        return self._homes()[codes]
+        return self.homes()[codes]
 
     def table(self) -> pd.DataFrame:
         """Return one row a bin: label, count, goods, bads, bad_rate (NaN where empty), woe, iv, evidence."""
@@ -227,7 +227,7 @@ class Bins:
 
     def _evidence(self) -> list[str]:
         found = [OWN if good + bad > 0 else NEUTRAL for good, bad in zip(self.goods, self.bads, strict=True)]
-        homes, labels = self._homes(), self.names
+        homes, labels = self.homes(), self.names
         whys = {merge.what: merge.why for merge in self.merges}
         for code in np.flatnonzero(homes != np.arange(self.size)).tolist():
             what = labels[code].partition(": ")[0]

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workbench import __version__
 from workbench.core.errors import ModelError, ParameterError, SampleError, nearest, unknown
 from workbench.models.bin_files import BinRule
 from workbench.models.binning import RARE_SHARE, NotBinned, count_bins, fit_bins
@@ -18,7 +19,6 @@ from workbench.models.bins import Bins, Direction, Specials, weight_of_evidence
 from workbench.models.columns import Floats, numbers, texts
 from workbench.models.evaluation import both_classes, gini, unit_weights
 from workbench.models.grades import Bands, check_bands
-from workbench.models.provenance import own_version
 from workbench.models.reasons import Texts, check_templates
 from workbench.models.scorecard import Scaling, Scorecard, scaled
 from workbench.models.selection import Columns, Fates, Method, choose, drop_collinear, drop_correlated, monthly_csi
@@ -249,7 +249,7 @@ def fit_scorecard(
         scaling=options.scaling,
         calibration=(offset / factor, -1 / factor),
         grades=bands,
-        provenance={"workbench": own_version(), **provenance, **({"free_order": free} if free else {})},
+        provenance={"workbench": __version__, **provenance, **({"free_order": free} if free else {})},
         reference=options.reference,
     )
     spread = np.asarray([_spread(woe[kept] * c, weight) for kept, c in zip(woe, fit.coefficients[1:], strict=True)])

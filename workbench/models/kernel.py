@@ -61,7 +61,7 @@ def score_columns(scorecard: Scorecard, columns: Sequence[pd.Series], *, rows: i
     coders = [coder(v.bins, column) for v, column in zip(scorecard.variables, columns, strict=True)]
     points = [np.asarray(variable.points, dtype=np.float64) for variable in scorecard.variables]
     a, b = scorecard.calibration
-    cuts = grade_cuts(scorecard)
+    cuts = scorecard.grade_cuts
 
     def run(start: int, stop: int) -> list[npt.NDArray[np.int64]]:
         counts = [np.zeros(len(own), np.int64) for own in points]
@@ -99,25 +99,6 @@ def score_columns(scorecard: Scorecard, columns: Sequence[pd.Series], *, rows: i
     return found._replace(counts=[np.sum(own, axis=0) for own in zip(*parts, strict=True)])
 
 
-def grade_cuts(scorecard: Scorecard) -> list[float]:
-    """Return the least score of each grade but the last, the best grade first: descending.
-
-    The scores at which the calibrated PD, as computed, reaches each band's upper end: so that a comparison of scores gives
-    the grade in any language, whatever its exponential function rounds to.
-    """
-    a, b = scorecard.calibration
-    return [_least_score(scorecard, upper, (np.log(upper / (1 - upper)) - a) / b) for _, upper in scorecard.grades[:-1]]
-
-
-def _least_score(scorecard: Scorecard, upper: float, near: float) -> float:
-    cut = np.float64(near)
-    while scorecard.pd_of(cut) > upper:
-        cut = np.nextafter(cut, np.inf)
-    while scorecard.pd_of(below := np.nextafter(cut, -np.inf)) <= upper:
-        cut = below
-    return float(cut)
-
-
 class Block(Protocol):
     """The codes of the rows from first to last; how many there are of each is added to `counts`."""
 
@@ -126,7 +107,7 @@ class Block(Protocol):
 
 
 def coder(bins: Bins, values: pd.Series) -> Block:
-    """Return the codes of a column's rows, block by block; what is merged keeps a code of its own.
+    """Return the codes of a column's rows as `Bins.assign` has them, block by block.
 
     Raises
     ------
@@ -136,8 +117,7 @@ def coder(bins: Bins, values: pd.Series) -> Block:
     kind = np.uint8 if bins.size < 256 else np.uint16
     if bins.categorical:
         return _categories(bins, values, kind)
-    read = _numbers(values, bins.name)
-
+    read, homes = _numbers(values, bins.name), bins.homes()
     special_bins = np.searchsorted(np.asarray(bins.splits), [float(code) for code, _ in bins.specials], side="right")
 
     def codes(first: int, last: int, counts: Counts | None = None) -> Codes:
@@ -156,17 +136,17 @@ def coder(bins: Bins, values: pd.Series) -> Block:
         if counts is not None:
             counts[len(bins.splits)] += before
         np.not_equal(value, value, out=hit)
-        _move(hit, found, counts, bins.missing_code, 0)
+        _move(hit, found, counts, homes[bins.missing_code], 0)
         for i, (special, _) in enumerate(bins.specials):
             if value.dtype.type(special) == special:
                 np.equal(value, value.dtype.type(special), out=hit)
-                _move(hit, found, counts, bins.special_code + i, int(special_bins[i]))
+                _move(hit, found, counts, homes[bins.special_code + i], special_bins[i])
         return np.asarray(found)
 
     return codes
 
 
-def _move(hit: Any, found: Any, counts: Counts | None, code: int, was: int) -> None:
+def _move(hit: Any, found: Any, counts: Counts | None, code: np.intp, was: np.intp | int) -> None:
     """Give the rows that were hit a code, and count them there instead of in the bin where they were."""
     number = int(np.count_nonzero(hit))
     if number:
@@ -217,9 +197,11 @@ def _categories(bins: Bins, values: pd.Series, kind: type[np.unsignedinteger]) -
     code_of = {category: code for code, group in enumerate(bins.groups) for category in group}
     code_of |= {str(special): bins.special_code + i for i, (special, _) in enumerate(bins.specials)}
 
+    homes = bins.homes().astype(kind)
+
     def looked_up(found: pd.Index | npt.NDArray[np.object_]) -> Codes:
         known = [code_of.get(text_of(value), bins.missing_code + 1) for value in found]
-        return np.asarray([*known, bins.missing_code], dtype=kind)  # the last is for -1, a missing value
+        return np.asarray(homes[[*known, bins.missing_code]])  # the last is for -1, a missing value
 
     table = None
     if isinstance(values.dtype, pd.CategoricalDtype):

@@ -23,11 +23,3 @@ def installed_packages() -> str:
     """Return name==version of every installed package, a line each: the lock that a model was really made with."""
     found = {f"{found.name.lower()}=={found.version}" for found in importlib.metadata.distributions() if found.name}
     return "\n".join(sorted(found)) + "\n"
-
-
-def own_version() -> str:
-    """Return the version of the workbench; 0 where it is not installed."""
-    try:
-        return importlib.metadata.version("loan-risk-workbench")
-    except importlib.metadata.PackageNotFoundError:
-        return "0"

@@ -63,7 +63,7 @@ def logistic(
     weight = np.ones(len(outcome)) if weights is None else weights
     if found := _newton(design, outcome, weight, ridge, groups):
         return found
-    if found := _newton(design, outcome, weight, max(ridge, FALLBACK_RIDGE), groups):
+    if ridge < FALLBACK_RIDGE and (found := _newton(design, outcome, weight, FALLBACK_RIDGE, groups)):
         return found._replace(fell_back=True)
     raise ModelError(f"logistic regression on {len(outcome)} rows and {X.shape[1]} columns did not converge.")
 

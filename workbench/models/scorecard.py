@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from workbench.core.errors import ModelError, nearest, unknown
 from workbench.models.bins import Bins
 from workbench.models.columns import Floats
 from workbench.models.grades import Bands, check_bands
+from workbench.models.kernel import blocks, coder, score_columns
 from workbench.models.reasons import Texts, reason_texts
 
 SCHEMA_VERSION = 2
@@ -164,6 +166,25 @@ class Scorecard:
         a, b = self.calibration
         return np.asarray(1 / (1 + np.exp(-(a + b * np.asarray(score, dtype=np.float64)))), dtype=np.float64)
 
+    @cached_property
+    def grade_cuts(self) -> list[float]:
+        """The least score of each grade but the last, the best grade first: descending.
+
+        The scores at which the calibrated PD, as computed, reaches each band's upper end: so that a comparison of scores
+        gives the grade in any language, whatever its exponential function rounds to.
+        """
+        return [self._least_score(upper) for _, upper in self.grades[:-1]]
+
+    def _least_score(self, upper: float) -> float:
+        a, b = self.calibration
+        near, step = (math.log(upper / (1 - upper)) - a) / b, 1e-9
+        while self.pd_of(near - step) <= upper or self.pd_of(near + step) > upper:
+            step *= 2
+        low, high = near - step, near + step
+        while low < (middle := low + (high - low) / 2) < high:
+            low, high = (low, middle) if self.pd_of(middle) <= upper else (middle, high)
+        return high
+
     def columns(self, frame: pd.DataFrame) -> list[pd.Series]:
         """Return the columns that scoring reads, in the order of `variables`; `ModelError` where one is missing or doubled."""
         for variable in self.variables:
@@ -203,8 +224,6 @@ class Scorecard:
         ModelError
             A missing or doubled column, text where numbers belong, an unknown language.
         """
-        from workbench.models.kernel import score_columns
-
         columns = self.columns(frame)
         found = score_columns(self, columns, rows=len(frame), threads=threads)
         grade = pd.Categorical.from_codes(found.grade, pd.Index([letter for letter, _ in self.grades]), ordered=True)
@@ -224,8 +243,6 @@ class Scorecard:
 
     def reasons(self, frame: pd.DataFrame, *, lang: str = "en") -> tuple[list[list[str]], list[list[str]]]:
         """Return the names and the words of the factors that lost points, as `score` has them, a list a row."""
-        from workbench.models.kernel import blocks, coder
-
         for variable in self.variables:
             if lang not in variable.reason:
                 raise ModelError(f"scorecard {self.name}: {unknown('language', lang, variable.reason)}")

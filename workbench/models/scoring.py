@@ -11,13 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workbench.book.book import Book
-from workbench.core.errors import InputError, ModelError
+from workbench.core.errors import ModelError
 from workbench.core.files import read_json, whole_file
 from workbench.core.workspace import Workspace
 from workbench.indicators.stored import load_panel
 from workbench.models.bin_files import BinRule, Counted, counted_of
 from workbench.models.scorecard import Scorecard
-from workbench.models.table_file import TableLayout, read_table
 from workbench.models.tracking import ModelVersion, list_models, load_model
 
 SCORE_COLUMNS = ["customer_id", "model", "version", "as_of", "score", "pd", "grade"]
@@ -124,32 +123,14 @@ def _score_path(book: Book, model: str, version: str, as_of: date) -> Path:
     return folder / f"{as_of}-{book.manifest.generation}.parquet"
 
 
-def read_rows(path: Path, scorecard: Scorecard | None = None) -> pd.DataFrame:
-    """Read the rows to be scored from a parquet or CSV file; a CSV as the scorecard's own sample was written, if it was.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, of another kind, or cannot be read.
-    """
-    if not path.exists():
-        raise InputError(f"{path}: no such file.")
-    if path.suffix not in (".parquet", ".csv"):
-        raise InputError(f"{path}: found a {path.suffix or 'file without suffix'}, expected .parquet or .csv.")
-    described = scorecard.provenance.get("layout", {}) if scorecard is not None and path.suffix == ".csv" else {}
-    layout = TableLayout.model_validate({**described, "format": path.suffix[1:]})
-    words = text_inputs(scorecard) if scorecard is not None else []
-    return read_table(path, layout, text=[*id_columns(scorecard), *words])
-
-
 def text_inputs(scorecard: Scorecard) -> list[str]:
     """Return the categorical inputs: read as they are written, so that 01 stays 01 whatever rows a file holds."""
     return [name for name, kind in scorecard.inputs.items() if kind == "text"]
 
 
-def id_columns(scorecard: Scorecard | None = None) -> list[str]:
+def id_columns(scorecard: Scorecard) -> list[str]:
     """Return the columns that say whose row it is, and are no measure: they come back beside the scores."""
-    own = scorecard.provenance.get("id") if scorecard is not None else None
+    own = scorecard.provenance.get("id")
     return list(dict.fromkeys(["customer_id", "as_of", *([str(own)] if own else [])]))
 
 

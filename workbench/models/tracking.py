@@ -23,9 +23,10 @@ from urllib.request import url2pathname
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from workbench import __version__
 from workbench.core.errors import GateError, ModelError, unknown
 from workbench.models.gates import GateResult, GateSpec, check_gates, gates_for
-from workbench.models.provenance import code_sha256, installed_packages, own_version
+from workbench.models.provenance import code_sha256, installed_packages
 from workbench.models.registered import RegisteredModel, model_from_json
 
 if TYPE_CHECKING:
@@ -325,7 +326,7 @@ def _register(
             artifacts={"model": str(path)},
             signature=ModelSignature(inputs=inputs),
             input_example=None if example is None else _as_inputs(example, model),
-            pip_requirements=[f"loan-risk-workbench=={own_version()}"],
+            pip_requirements=[f"loan-risk-workbench=={__version__}"],
         )
         with contextlib.suppress(_mlflow_exception()):  # exists from the second version on
             client.create_registered_model(model_name)

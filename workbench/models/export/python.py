@@ -6,7 +6,6 @@ import json
 from importlib.resources import files
 from typing import Any
 
-from workbench.models.kernel import grade_cuts
 from workbench.models.reasons import told
 from workbench.models.scorecard import MAX_REASONS, Scorecard, Variable
 
@@ -23,7 +22,7 @@ def scorecard_python(scorecard: Scorecard, *, version: str = "") -> str:
         "variables": [_plain(scorecard, variable) for variable in scorecard.variables],
         "calibration": list(scorecard.calibration),
         "grades": [letter for letter, _ in scorecard.grades],
-        "cuts": grade_cuts(scorecard),
+        "cuts": scorecard.grade_cuts,
         "max_reasons": MAX_REASONS,
     }
     template = files("workbench.models.export").joinpath("standalone.py").read_text("utf-8")

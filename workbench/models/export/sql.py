@@ -13,7 +13,6 @@ from sqlglot import expressions as sge
 
 from workbench.core.errors import ParameterError, unknown
 from workbench.models.export import DIALECTS
-from workbench.models.kernel import grade_cuts
 from workbench.models.scorecard import MAX_REASONS, Scorecard, Variable
 
 WITHOUT_NAN = {"sqlite", "mysql", "tsql", "oracle"}
@@ -86,7 +85,7 @@ def scores_of(table: Any, scorecard: Scorecard, *, nan: bool = True) -> Any:
     )
     letters = [letter for letter, _ in scorecard.grades]
     grades = [
-        (ranked.score >= _double(cut), letter) for cut, letter in zip(grade_cuts(scorecard), letters, strict=False)
+        (ranked.score >= _double(cut), letter) for cut, letter in zip(scorecard.grade_cuts, letters, strict=False)
     ]
     reasons = {
         name: ibis.cases(
