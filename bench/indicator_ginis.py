@@ -21,8 +21,9 @@ from workbench.core.workspace import open_workspace
 from workbench.indicators.profile import redundancy
 from workbench.indicators.registry import select
 from workbench.indicators.stored import load_panel
-from workbench.models.development import observation_dates, single_ginis
+from workbench.models.development import observation_dates
 from workbench.models.sample import sample
+from workbench.models.validation import single_ginis
 
 EVERY_MONTHS, HISTORY_MONTHS = 3, 6
 FEWEST_BADS = 30

@@ -19,22 +19,18 @@ from workbench.core.errors import ParameterError, SampleError
 from workbench.core.workspace import Workspace
 from workbench.indicators.registry import REGISTRY
 from workbench.models.development import (
-    beside,
     candidates,
-    gate_metrics,
     group_members,
     modelling_set,
     new_customers_out_of_time,
     observation_dates,
-    single_ginis,
-    stability_table,
-    validate,
 )
 from workbench.models.evaluation import gini
 from workbench.models.fitting import FittedScorecard
 from workbench.models.sample import Sample, sample
 from workbench.models.scoring import keep_scores
 from workbench.models.tracking import ModelVersion
+from workbench.models.validation import beside, gate_metrics, single_ginis, stability_table, validate
 
 LAST = date(2025, 9, 30)
 

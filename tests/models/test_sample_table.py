@@ -22,20 +22,13 @@ from workbench.core.yaml_files import check_mapping
 from workbench.models.batch import read_blocks
 from workbench.models.binning import fit_bins
 from workbench.models.calibration import calibrate
-from workbench.models.development import (
-    beside,
-    gate_metrics,
-    own_ginis,
-    split_table,
-    stability_table,
-    validate,
-    validation_part,
-)
+from workbench.models.development import split_table, validation_part
 from workbench.models.evaluation import gini
 from workbench.models.fitting import Candidate, FitOptions, FittedScorecard, fit_scorecard
 from workbench.models.sample_description import SampleDescription, described_samples
 from workbench.models.sample_table import TableSample, load_sample, sample_from_table, text_columns
 from workbench.models.table_file import TableLayout, read_table
+from workbench.models.validation import beside, gate_metrics, own_ginis, stability_table, validate
 
 GRADES = (("A", 0.02), ("B", 0.1), ("C", 1.0))
 

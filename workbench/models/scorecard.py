@@ -154,7 +154,7 @@ class Scorecard:
         return replace(self, calibration=(float(a), float(b)))
 
     def rounded(self) -> Scorecard:
-        """Return the same scorecard with whole points; calibrate it anew, and see `development.rounding_loss`."""
+        """Return the same scorecard with whole points; calibrate it anew, and see `validation.rounding_loss`."""
         variables = tuple(
             replace(variable, points=tuple(float(round(points)) for points in variable.points))
             for variable in self.variables
