@@ -54,6 +54,31 @@ def uri(registry, log):
     return registry["tracking_uri"]
 
 
+@pytest.mark.parametrize("ref", ["pd@1", "pd@2", "pd@candidate", "pd", "pd@9", "no"])
+def test_registry_read_without_mlflow_answers_as_mlflow_does(uri, ref, monkeypatch):
+    def answer():
+        try:
+            model, version = tracking.load_model(ref, tracking_uri=uri)
+        except ModelError as error:
+            return str(error)
+        return model, version, tracking.aliases_of(version.name, tracking_uri=uri)
+
+    quick = answer()
+    monkeypatch.setattr(tracking, "stored_version", lambda *_: None)
+    monkeypatch.setattr(tracking, "stored_aliases", lambda *_: None)
+    assert answer() == quick
+
+
+def test_scorecard_of_a_local_registry_is_loaded_without_mlflow(uri):
+    script = f"""
+        import sys
+        from workbench.models import tracking
+        print(tracking.load_model("pd@1", tracking_uri={uri!r})[1], "mlflow" in sys.modules)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["pd@1", "False"]
+
+
 def test_reading_creates_no_registry(tmp_path):
     empty = f"sqlite:///{tmp_path}/none/mlflow.db"
     assert tracking.list_models(tracking_uri=empty).empty

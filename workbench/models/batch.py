@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import glob
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,15 +28,17 @@ from workbench.models.table_file import TableLayout, csv_blocks, plain
 from workbench.models.tracking import ModelVersion
 
 BLOCK_ROWS = 262_144
+FEW_WORDS = pa.dictionary(pa.int8(), pa.string())
+"""Of words that are the same in many rows: written as codes, and read again as text."""
 SCORE_FIELDS = {
     "score": pa.float64(),
     "pd": pa.float64(),
-    "pd_window": pa.string(),
-    "grade": pa.string(),
+    "pd_window": FEW_WORDS,
+    "grade": FEW_WORDS,
     "reason_codes": pa.list_(pa.string()),
     "reasons": pa.list_(pa.string()),
-    "model": pa.string(),
-    "version": pa.string(),
+    "model": FEW_WORDS,
+    "version": FEW_WORDS,
 }
 Told = Callable[[int], None]
 
@@ -105,13 +108,13 @@ def score_files(
         rows = 0
         try:
             for block in read_blocks(path, scorecard):
-                columns = block.select(list(scorecard.inputs)).to_pandas(strings_to_categorical=True)
+                columns = block.select(list(scorecard.inputs)).to_pandas(strings_to_categorical=True, split_blocks=True)
                 found = score_columns(scorecard, scorecard.columns(columns), rows=len(block), threads=threads)
                 letters = pa.array([letter for letter, _ in scorecard.grades])
                 values: dict[str, Any] = {
                     "score": found.score,
                     "pd": found.pd,
-                    "grade": letters.take(pa.array(found.grade)),
+                    "grade": pa.DictionaryArray.from_arrays(found.grade, letters),
                 }
                 if reasons:
                     values["reason_codes"], values["reasons"] = scorecard.reasons(columns)
@@ -156,9 +159,10 @@ def as_scores(block: pa.Table, values: Mapping[str, Any], scorecard: Scorecard, 
     columns = {name: block.column(name) for name in ids}
     for name, kind in SCORE_FIELDS.items():
         if name in values:
-            columns[name] = pa.array(values[name], kind)
+            columns[name] = pa.array(values[name]).cast(kind)
         elif name in constant:
-            columns[name] = pa.repeat(pa.scalar(constant[name], kind), len(block))
+            same = np.zeros(len(block), np.int8)
+            columns[name] = pa.DictionaryArray.from_arrays(same, pa.array([constant[name]], pa.string()))
     return pa.table(columns)
 
 
@@ -178,8 +182,12 @@ def write_scores(tables: Iterable[pa.Table], output: Path) -> None:
                 continue
             if writer is None:
                 words = [about.name for about in table.schema if not pa.types.is_floating(about.type)]
-                options = {"use_dictionary": words, "write_statistics": words}
+                ids = [name for name in words if name not in SCORE_FIELDS]
+                options = {"use_dictionary": words, "write_statistics": ids, "store_schema": False}
                 writer = ends.enter_context(pq.ParquetWriter(temporary, table.schema, **options))
+                as_text = [about.with_type(pa.string()) if about.type == FEW_WORDS else about for about in table.schema]
+                stored = base64.b64encode(pa.schema(as_text).serialize())
+                writer.add_key_value_metadata({"ARROW:schema": stored.decode()})  # where readers find Arrow's types
             if table.schema != writer.schema:
                 raise InputError(
                     f"the files differ in their ids: first {_ids(writer.schema)}, then {_ids(table.schema)}. Score them apart."

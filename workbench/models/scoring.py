@@ -17,7 +17,7 @@ from workbench.core.workspace import Workspace
 from workbench.indicators.stored import load_panel
 from workbench.models.bin_files import BinRule, Counted, counted_of
 from workbench.models.scorecard import Scorecard
-from workbench.models.tracking import ModelVersion, list_models, load_model
+from workbench.models.tracking import ModelVersion, aliases_of, load_model
 
 SCORE_COLUMNS = ["customer_id", "model", "version", "as_of", "score", "pd", "grade"]
 
@@ -42,8 +42,7 @@ def load_scorecard(workspace: Workspace, ref: str) -> tuple[Scorecard, ModelVers
 
 def has_alias(workspace: Workspace, name: str, alias: str) -> bool:
     """Return whether a version of the model `name` carries the alias, as `champion`."""
-    models = list_models(tracking_uri=workspace.mlflow_uri)
-    return any(alias in aliases.split(", ") for aliases in models.loc[models["model"] == name, "aliases"])
+    return alias in aliases_of(name, tracking_uri=workspace.mlflow_uri)
 
 
 def earlier_bins(

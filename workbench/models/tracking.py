@@ -28,6 +28,7 @@ from workbench.core.errors import GateError, ModelError, unknown
 from workbench.models.gates import GateResult, GateSpec, check_gates, gates_for
 from workbench.models.provenance import code_sha256, installed_packages
 from workbench.models.registered import RegisteredModel, model_from_json
+from workbench.models.registry_file import StoredVersion, stored_aliases, stored_version
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -180,13 +181,28 @@ def load_model(ref: str, *, tracking_uri: str) -> tuple[RegisteredModel, ModelVe
     ModelError
         No such model, alias or version (the nearest names are given), or a damaged artefact.
     """
-    with _client(tracking_uri) as client:
-        found = _resolve(client, ref, CHAMPION, tracking_uri)
-        text = _artifact(client.get_model_version_download_uri(found.name, found.version), tracking_uri)
-    expected = found.tags.get("sha256")
-    if expected and hashlib.sha256(text.encode()).hexdigest() != expected:
+    name, _, which = ref.partition("@")
+    file = _sqlite_file(tracking_uri)
+    stored = stored_version(file, name, which or CHAMPION) if file else None
+    if stored is None:
+        with _client(tracking_uri) as client:
+            found = _resolve(client, ref, CHAMPION, tracking_uri)
+            location = client.get_model_version_download_uri(found.name, found.version)
+        stored = StoredVersion(found.name, str(found.version), found.run_id, location, found.tags.get("sha256"))
+    text = _artifact(stored.location, tracking_uri)
+    if stored.sha256 and hashlib.sha256(text.encode()).hexdigest() != stored.sha256:
         raise ModelError(f"model {ref}: its artefact is not what was registered (sha256 differs). Register it again.")
-    return model_from_json(text), ModelVersion(found.name, str(found.version), found.run_id)
+    return model_from_json(text), ModelVersion(stored.name, stored.version, stored.run_id)
+
+
+def aliases_of(name: str, *, tracking_uri: str) -> set[str]:
+    """Return the aliases that versions of a model carry, as champion; empty where there is no such model."""
+    file = _sqlite_file(tracking_uri)
+    stored = stored_aliases(file, name) if file else None
+    if stored is not None:
+        return stored
+    models = list_models(tracking_uri=tracking_uri)
+    return {alias for said in models.loc[models["model"] == name, "aliases"] for alias in said.split(", ") if alias}
 
 
 def list_models(*, tracking_uri: str) -> pd.DataFrame:
