@@ -9,7 +9,7 @@ help:
 	@echo "make lab     JupyterLab on the notebooks"
 	@echo "make test    every test; make lint, make format"
 	@echo "make bench   the figures of bench/"
-	@echo "make proofs  the long proofs: many loans, random books, broken deliveries, killed imports, 20 lenders, other settings"
+	@echo "make proofs  the long proofs: many loans, random books, broken deliveries, killed imports, 20 lenders, other settings, exports on 200,000 odd rows"
 	@echo "make lock    new versions into the locks and environment.yml"
 	@echo "make clean   remove .venv and caches (data, models and reports stay)"
 
@@ -42,6 +42,7 @@ bench:
 
 proofs:
 	@.ci/setup test
+	@PROOF_ROWS=200000 $(BIN)/python -m pytest -q tests/models/test_export.py
 	@for name in coverage dpd broken kills appends random_books calibration lender settings; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
 
 lock:

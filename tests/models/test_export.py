@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from hypothesis import strategies as st
 from tests.database import Database
 from workbench.core.errors import ModelError, ParameterError
 from workbench.models.export import DIALECTS
+from workbench.models.export.pmml import NO_REASON, scorecard_pmml
 from workbench.models.export.python import scorecard_python
 from workbench.models.export.sql import REASONS, scorecard_sql
 from workbench.models.scorecard import Scorecard
@@ -32,7 +34,7 @@ from workbench.models.scorecard import Scorecard
 from .oddities import odd_rows, random_scorecard
 
 ROOT = Path(__file__).resolve().parents[2]
-ROWS = 200_000
+ROWS = int(os.environ.get("PROOF_ROWS", "20000"))  # make proofs: 200,000
 
 
 def case(seed: int, rows: int) -> tuple[Scorecard, pd.DataFrame, pd.DataFrame]:
@@ -90,7 +92,7 @@ def test_duckdb_on_many_rows() -> None:
 
 @pytest.mark.parametrize("seed", [0, 5])
 def test_sqlite(seed: int) -> None:
-    card, table, expected = case(seed, 50_000 if seed else 2000)
+    card, table, expected = case(seed, ROWS if seed else 2000)
     with sqlite3.connect(":memory:") as connection:
         table.to_sql("rows", connection, index=False)
         same(pd.read_sql(scorecard_sql(card, dialect="sqlite", table="rows", ids=["row id"]), connection), expected)
@@ -177,6 +179,44 @@ def test_what_the_sql_refuses() -> None:
         scorecard_sql(card, dialect="postgre")
     with pytest.raises(ParameterError, match="cannot be an id as well"):
         scorecard_sql(card, dialect="duckdb", ids=[next(iter(card.inputs))])
+
+
+# --- PMML -------------------------------------------------------------------------------------------------------------
+
+EVALUATE = """
+import sys
+import pandas as pd
+from jpmml_evaluator import make_evaluator
+for pmml, rows, scores in zip(*[iter(sys.argv[1:])] * 3):
+    table = pd.read_pickle(rows).astype(object)
+    found = make_evaluator(pmml, backend="jpype").evaluateAll(table.where(table.notna(), None))
+    found.iloc[:, 1:].to_pickle(scores)
+"""
+
+
+def test_pmml_by_the_reference_evaluator(spark: None, tmp_path: Path) -> None:  # Spark, because it is where Java is
+    cases, files = [], []
+    for seed in range(8):
+        card, table, expected = case(seed, ROWS if seed == 1 else 1000)
+        (tmp_path / f"{seed}.pmml").write_text(scorecard_pmml(card, version="7"), encoding="utf-8")
+        table[list(card.inputs)].to_pickle(tmp_path / f"{seed}.rows")
+        cases.append((table, expected, tmp_path / f"{seed}.scores"))
+        files += [tmp_path / f"{seed}.{kind}" for kind in ("pmml", "rows", "scores")]
+    subprocess.run(
+        [sys.executable, "-c", EVALUATE, *map(str, files)], check=True, capture_output=True
+    )  # a JVM of its own
+    for table, expected, scores in cases:
+        found = pd.read_pickle(scores).assign(**{"row id": table["row id"].to_numpy()})
+        found[list(REASONS)] = found[list(REASONS)].replace(NO_REASON, None)
+        same(found, expected)
+
+
+def test_pmml_refuses_what_xml_cannot_hold() -> None:
+    card = random_scorecard(1)
+    first = card.variables[0]
+    odd = replace(first, bins=replace(first.bins, name="a\x00b"))
+    with pytest.raises(ParameterError, match="a character that XML cannot"):
+        scorecard_pmml(replace(card, variables=(odd, *card.variables[1:])))
 
 
 # --- one Python file ---------------------------------------------------------------------------------------------------

@@ -116,7 +116,9 @@ def bins_(workspace: Any, ref: str, name: str) -> None:
 
 @model.command(name="export")
 @click.argument("ref")
-@click.option("--format", "form", required=True, type=click.Choice(["json", "sql", "python"]), help="What to write.")
+@click.option(
+    "--format", "form", required=True, type=click.Choice(["json", "sql", "python", "pmml"]), help="What to write."
+)
 @click.option("--dialect", default="duckdb", show_default=True, help="Of the SQL: " + ", ".join(DIALECTS) + ".")
 @click.option("--table", default="input", show_default=True, help="The table that the SQL reads.")
 @click.option("--id", "ids", multiple=True, metavar="COLUMN", help="Column that the SQL hands on. Repeatable.")
@@ -125,12 +127,13 @@ def bins_(workspace: Any, ref: str, name: str) -> None:
 def export_(
     workspace: Any, ref: str, form: str, dialect: str, table: str, ids: tuple[str, ...], output: Path | None
 ) -> None:
-    """Write a scorecard as data, one query, or one Python file.
+    """Write a scorecard as data, one query, PMML, or one Python file.
 
     REF: NAME (its champion, else candidate), or NAME@version. The Python file needs no package.
 
     Example: workbench model export demo_scorecard --format sql --dialect postgres --id customer_id
     """
+    from workbench.models.export.pmml import scorecard_pmml
     from workbench.models.export.python import scorecard_python
     from workbench.models.export.sql import scorecard_sql
     from workbench.models.scoring import load_scorecard
@@ -140,6 +143,8 @@ def export_(
         text = scorecard_sql(scorecard, dialect=dialect, table=table, ids=ids, version=version.version) + ";\n"
     elif form == "python":
         text = scorecard_python(scorecard, version=version.version)
+    elif form == "pmml":
+        text = scorecard_pmml(scorecard, version=version.version)
     else:
         text = scorecard.to_json() + "\n"
     if output is None:

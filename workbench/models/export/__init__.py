@@ -1,4 +1,4 @@
-"""A scorecard in other forms, which leave the workbench: SQL, one Python file."""
+"""A scorecard in other forms, which leave the workbench: SQL, PMML, one Python file."""
 
 DIALECTS = {
     "duckdb": "DuckDBCompiler",
