@@ -10,7 +10,6 @@ import sqlite3
 from pathlib import Path
 from typing import Any, NamedTuple
 
-
 _VERSION = """
     select v.name, cast(v.version as text), v.run_id, v.storage_location, t.value
     from model_versions v
