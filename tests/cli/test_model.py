@@ -309,6 +309,38 @@ def test_an_odd_input_is_told_and_refused_when_asked(
     assert refused.code == 2
     assert "params/scoring.yaml" in refused.message()
     assert not (tmp_path / "out.parquet").exists()
+    by_engine = typed("score", "--model", "demo_scorecard@candidate", "--input", tmp_path / "in.parquet", "--output",
+                      tmp_path / "out.parquet", "--strict", "--engine", "duckdb", home=lender.home)  # fmt: skip
+    assert by_engine.code == 2
+    assert by_engine.message() == refused.message()
+
+
+def test_what_would_lose_something_is_refused_or_told(
+    lender: Lender, panel: pd.DataFrame, typed: Typed, tmp_path: Path
+) -> None:
+    source = tmp_path / "in.parquet"
+    panel.rename(columns={"customer_id": "client"}).drop(columns="as_of").to_parquet(source)
+    before = source.read_bytes()
+    done = score(typed, lender, source, source)
+    assert done.code == 2
+    assert "the output is an input" in done.message()
+    assert source.read_bytes() == before
+    nameless = score(typed, lender, source, tmp_path / "out.csv")
+    assert nameless.code == 0
+    assert "warning: the scores say nothing of whose they are" in nameless.err
+    named = typed("score", "--model", "demo_scorecard@candidate", "--id", "client", "--input", source, "--output",
+                  tmp_path / "out.parquet", home=lender.home)  # fmt: skip
+    assert named.code == 0, named.err
+    assert pd.read_parquet(tmp_path / "out.parquet")["client"].tolist() == panel["customer_id"].tolist()
+    empty = typed(
+        "score", "--model", "demo_scorecard@", "--input", source, "--output", tmp_path / "x.csv", home=lender.home
+    )
+    assert empty.code == 2
+    assert "nothing follows the @" in empty.message()
+    url = typed("score", "--model", "demo_scorecard@candidate", "--url", "sqlite://x", "--input", source, "--output",
+                tmp_path / "x.csv", home=lender.home)  # fmt: skip
+    assert url.code == 2
+    assert "expected --table too" in url.message()
 
 
 def test_a_panel_of_the_book_is_kept_in_it(lender: Lender, typed: Typed, tmp_path: Path) -> None:
@@ -330,7 +362,7 @@ def test_a_scorecard_leaves_as_data_sql_and_python(
     lender: Lender, panel: pd.DataFrame, typed: Typed, tmp_path: Path
 ) -> None:
     expected = load_scorecard(lender.workspace, "demo_scorecard@candidate")[0].score(panel)
-    for form, name in (("json", "card.json"), ("sql", "card.sql"), ("python", "card.py")):
+    for form, name in (("json", "card.json"), ("sql", "card.sql"), ("python", "card.py"), ("pmml", "card.pmml")):
         done = typed("model", "export", "demo_scorecard@candidate", "--format", form, "--id", "customer_id", "--table", "panel",
                      "--output", tmp_path / name, home=lender.home)  # fmt: skip
         assert done.code == 0, done.err

@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,20 +88,184 @@ def test_blocks_files_and_one_frame_are_the_same(kind: str, tmp_path: Path) -> N
 
 def test_duckdb_over_files_gives_the_same(tmp_path: Path) -> None:
     table, expected = rows(), scorecard().score(rows())
-    for kind in ("parquet", "csv"):
-        path = tmp_path / f"in.{kind}"
-        table.to_parquet(path) if kind == "parquet" else table.to_csv(path, index=False)
-        seen = Seen()
-        blocks = score_by_engine(scorecard(), VERSION, "duckdb", files=[path], table=None, url=None, root=tmp_path,
-                                 environment={}, seen=seen, told=lambda _rows: None)  # fmt: skip
-        write_scores(blocks, tmp_path / "out.parquet")
-        found = pd.read_parquet(tmp_path / "out.parquet").astype({"customer_id": str})
-        found = found.assign(customer_id=found["customer_id"].str.zfill(6)).sort_values(
-            "customer_id", ignore_index=True
+    folder = tmp_path / "income=5" / "a[1]"  # neither a partition nor a pattern
+    folder.mkdir(parents=True)
+    table.to_parquet(folder / "in.parquet")
+    found, seen = by_engine("duckdb", [folder / "in.parquet"], tmp_path)
+    found = found.sort_values("customer_id", ignore_index=True)
+    assert found["customer_id"].tolist() == table["customer_id"].tolist()
+    assert found["score"].tolist() == expected["score"].tolist()
+    assert [list(codes) for codes in found["reason_codes"]] == expected["reason_codes"].tolist()
+    _, by_kernel = scored([folder / "in.parquet"], tmp_path / "kernel.parquet")
+    assert seen.rows == by_kernel.rows == 2500
+    assert [counts.tolist() for counts in seen.counts] == [counts.tolist() for counts in by_kernel.counts]
+    bare, _ = by_engine("duckdb", [folder / "in.parquet"], tmp_path, reasons=False)
+    assert "reason_codes" not in bare
+
+
+def by_engine(
+    engine: str, files: list[Path], folder: Path, *, table: str | None = None, url: str | None = None, **options: Any
+) -> tuple[pd.DataFrame, Seen]:
+    seen, out = Seen(), folder / "by-engine.parquet"
+    blocks = score_by_engine(scorecard(), VERSION, engine, files=files, table=table, url=url, root=folder, environment={},
+                             seen=seen, told=lambda _rows: None, **options)  # fmt: skip
+    write_scores(blocks, out)
+    return pd.read_parquet(out), seen
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "spark"])
+def test_files_that_an_engine_would_read_otherwise_are_refused(engine: str, tmp_path: Path) -> None:
+    rows(5).to_parquet(tmp_path / "a.parquet")
+    others = {
+        "whole numbers": rows(5).assign(income=[1, 2, 3, 4, 5]),
+        "other ids": rows(5).assign(customer_id=[1, 2, 3, 4, 5]),
+        "no ids": rows(5).drop(columns="customer_id"),
+    }
+    for name, other in others.items():
+        other.to_parquet(tmp_path / "b.parquet")
+        with pytest.raises(InputError, match="is not alike in all files"):
+            by_engine(engine, [tmp_path / "a.parquet", tmp_path / "b.parquet"], tmp_path)
+        assert name
+    rows(5).drop(columns="income").to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(ModelError, match="no column 'income'"):
+        by_engine(engine, [tmp_path / "a.parquet", tmp_path / "b.parquet"], tmp_path)
+    rows(5).to_csv(tmp_path / "a.csv")
+    with pytest.raises(InputError, match=r"reads \.parquet files"):
+        by_engine(engine, [tmp_path / "a.csv"], tmp_path)
+    (tmp_path / "a.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:-50])
+    with pytest.raises(InputError, match="cannot be read as parquet"):
+        by_engine(engine, [tmp_path / "a.parquet"], tmp_path)
+
+
+def test_a_table_without_rows_and_one_in_a_schema(tmp_path: Path) -> None:
+    import duckdb
+
+    table = rows()
+    with duckdb.connect(str(tmp_path / "lender.db")) as connection:
+        connection.register("rows", table)
+        connection.execute("create schema crm; create table crm.people as select * from rows; "
+                           'create table "odd.name" as select * from rows limit 0')  # fmt: skip
+    url = f"duckdb://{tmp_path}/lender.db"
+    found, _ = by_engine("duckdb", [], tmp_path, table="crm.people", url=url)
+    found = found.sort_values("customer_id", ignore_index=True)
+    assert found["score"].tolist() == scorecard().score(table)["score"].tolist()
+    nothing, seen = by_engine("duckdb", [], tmp_path, table='"odd.name"', url=url)
+    assert nothing.columns.tolist() == found.columns.tolist()
+    assert (len(nothing), seen.rows) == (0, 0)
+    with pytest.raises(InputError, match=r"has no such table"):
+        by_engine("duckdb", [], tmp_path, table="crm.peopel", url=url)
+
+
+def test_sqlite_with_text_among_numbers_is_refused(tmp_path: Path) -> None:
+    import sqlite3
+
+    connection = sqlite3.connect(tmp_path / "crm.sqlite")
+    rows(3).assign(income=[1.0, 2.0, None]).to_sql("people", connection, index=False)
+    connection.execute("insert into people values ('x', 'unknown', '01', 'x')")
+    connection.commit()
+    connection.close()
+    with pytest.raises(ModelError, match="income: found the text 'unknown', expected numbers"):
+        by_engine("sqlite", [], tmp_path, table="people", url=f"sqlite://{tmp_path}/crm.sqlite")
+
+
+def test_decimals_are_the_nearest_doubles_by_every_way(tmp_path: Path) -> None:
+    from decimal import Decimal
+
+    values = [Decimal(n).scaleb(-4) + Decimal("999.9999") for n in range(0, 4000, 3)]
+    edge = replace(scorecard().variables[0].bins, splits=(float(values[100]), float(values[700])))
+    card = replace(
+        scorecard(), variables=(scaled(edge, -0.8, Scaling(), label={"en": "i"}, reason={"en": "i {value}"}),)
+    )
+    expected = card.score(pd.DataFrame({"income": [float(value) for value in values]}))["score"].tolist()
+    table = pa.table(
+        {"customer_id": [f"{i:05d}" for i in range(len(values))], "income": pa.array(values, pa.decimal128(18, 4))}
+    )
+    pq.write_table(table, tmp_path / "in.parquet")
+    for blocks in (
+        score_files(card, VERSION, [tmp_path / "in.parquet"], seen=Seen()),
+        score_by_engine(card, VERSION, "duckdb", files=[tmp_path / "in.parquet"], table=None, url=None, root=tmp_path,
+                        environment={}, seen=Seen(), told=lambda _: None),
+    ):  # fmt: skip
+        found = pa.concat_tables(blocks).to_pandas().sort_values("customer_id")
+        assert found["score"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("income", pa.array([0], pa.date32()), "dates where numbers belong"),
+        ("income", pa.array([0], pa.timestamp("us", "UTC")), "dates where numbers belong"),
+        ("income", pa.array([0], pa.duration("s")), "durations where numbers belong"),
+        ("job", pa.array([b"01"]), "binary where text belongs"),
+        ("job", pa.array([["01"]]), "list.* where text belongs"),
+    ],
+)
+@pytest.mark.parametrize("engine", [None, "duckdb"])
+def test_types_that_cannot_be_scored_are_refused(
+    name: str, values: pa.Array, message: str, engine: str | None, tmp_path: Path
+) -> None:
+    pq.write_table(pa.table({"income": [1.0], "job": ["01"]} | {name: values}), tmp_path / "in.parquet")
+    with pytest.raises(ModelError, match=message):
+        by_engine(engine, [tmp_path / "in.parquet"], tmp_path) if engine else scored(
+            [tmp_path / "in.parquet"], tmp_path / "out.parquet"
         )
-        assert found["score"].tolist() == expected["score"].tolist()
-        assert [list(codes) for codes in found["reason_codes"]] == expected["reason_codes"].tolist()
-        assert seen.rows == 2500
+
+
+def test_ids_come_back_as_they_were(tmp_path: Path) -> None:
+    from decimal import Decimal
+
+    long = [110101199003071234, 110101199003071235, None]
+    for values in (
+        pa.array(long, pa.int64()),
+        pa.array([None if v is None else Decimal(v) for v in long], pa.decimal128(38, 0)),
+    ):
+        pq.write_table(pa.table({"customer_id": values, "client no": ["a", "b", "c"], "income": [1.0] * 3, "job": ["01"] * 3}),
+                       tmp_path / "in.parquet")  # fmt: skip
+        for out in ("out.parquet", "out.csv"):
+            blocks = score_files(scorecard(), VERSION, [tmp_path / "in.parquet"], ids=["client no"], seen=Seen())
+            write_scores(blocks, tmp_path / out)
+        assert pq.read_table(tmp_path / "out.parquet")["customer_id"].to_pylist() == values.to_pylist()
+        lines = (tmp_path / "out.csv").read_text().splitlines()
+        assert [line.split(",")[0] for line in lines[1:]] == ["110101199003071234", "110101199003071235", ""]
+        assert [line.split(",")[1] for line in lines] == ["client no", "a", "b", "c"]
+    with pytest.raises(InputError, match="--id: unknown column 'client_no'"):
+        list(score_files(scorecard(), VERSION, [tmp_path / "in.parquet"], ids=["client_no"], seen=Seen()))
+
+
+def test_whole_numbers_that_are_categories_keep_their_digits_beside_a_missing_one(tmp_path: Path) -> None:
+    words = replace(scorecard().variables[1].bins, groups=(("9007199254740993",), ("A1",)))
+    card = replace(
+        scorecard(), variables=(scaled(words, -0.8, Scaling(), label={"en": "i"}, reason={"en": "i {value}"}),)
+    )
+    pq.write_table(pa.table({"job": pa.array([9007199254740993, None])}), tmp_path / "in.parquet")
+    found = pa.concat_tables(score_files(card, VERSION, [tmp_path / "in.parquet"], seen=Seen()))["score"].to_pylist()
+    assert found == card.score(pd.DataFrame({"job": ["9007199254740993", None]}))["score"].tolist()
+
+
+@pytest.mark.parametrize("rest", ["2,5", "2", '2,5,"01', "2,5,01,x"])
+def test_a_csv_that_was_cut_off_is_refused(rest: str, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(f"customer_id,income,job\n1,500,01\n{rest}")
+    with pytest.raises(SampleError, match=r"line 3 has . cells, the first 3: was it cut off|EOF inside string"):
+        scored([tmp_path / "in.csv"], tmp_path / "out.csv")
+
+
+def test_csv_files_with_other_ids_are_not_written_one_under_the_other(tmp_path: Path) -> None:
+    rows(5).to_csv(tmp_path / "a-1.csv", index=False)
+    rows(5).drop(columns="customer_id").to_csv(tmp_path / "a-2.csv", index=False)
+    with pytest.raises(InputError, match="differ in their ids"):
+        scored([tmp_path / "a-1.csv", tmp_path / "a-2.csv"], tmp_path / "out.csv")
+
+
+def test_damaged_pages_and_places_where_nothing_can_be_written(tmp_path: Path) -> None:
+    rows().to_parquet(tmp_path / "in.parquet")
+    data = bytearray((tmp_path / "in.parquet").read_bytes())
+    data[200:2200] = bytes(2000)
+    (tmp_path / "bad.parquet").write_bytes(data)
+    with pytest.raises(InputError, match="cannot be read as parquet"):
+        scored([tmp_path / "bad.parquet"], tmp_path / "out.parquet")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be written"):
+        scored([tmp_path / "in.parquet"], tmp_path / "file" / "out.parquet")
 
 
 def test_a_table_of_a_database_file(tmp_path: Path) -> None:

@@ -25,11 +25,13 @@ from hypothesis import strategies as st
 
 from tests.database import Database
 from workbench.core.errors import ModelError, ParameterError
+from workbench.models.bins import Bins
 from workbench.models.export import DIALECTS
 from workbench.models.export.pmml import NO_REASON, scorecard_pmml
 from workbench.models.export.python import scorecard_python
 from workbench.models.export.sql import REASONS, scorecard_sql
-from workbench.models.scorecard import Scorecard
+from workbench.models.scorecard import Scaling, Scorecard, scaled
+from workbench.models.table_file import MISSING
 
 from .oddities import odd_rows, random_scorecard
 
@@ -257,8 +259,9 @@ def test_the_python_file_needs_nothing_and_takes_a_csv(tmp_path: Path) -> None:
     found = pd.read_csv(
         tmp_path / "scores.csv", dtype={"row id": str}, keep_default_na=False, float_precision="round_trip"
     )
-    empty = written.map(lambda value: None if value == "" else value)  # a CSV cannot tell "" from missing
-    expected = card.score(empty)
+    expected = card.score(
+        written.map(lambda value: None if value in MISSING else value)
+    )  # as `workbench score` reads it
     assert found["score"].tolist() == expected["score"].tolist()
     assert found["grade"].tolist() == expected["grade"].tolist()
     assert found["reason_codes"].tolist() == ["; ".join(names) for names in expected["reason_codes"]]
@@ -272,6 +275,68 @@ def test_the_python_file_says_what_is_wrong() -> None:
         alone.score({**row, number: "12"})
     with pytest.raises(KeyError, match="no column"):
         alone.score({name: value for name, value in row.items() if name != number})
+
+
+def piped(card: Scorecard, content: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "card.py").write_text(scorecard_python(card), encoding="utf-8")
+    return subprocess.run([sys.executable, "-I", folder / "card.py"], input=content, capture_output=True, text=True,
+                          encoding="utf-8", cwd=folder, check=False)  # fmt: skip
+
+
+def test_the_python_file_refuses_a_broken_csv(tmp_path: Path) -> None:
+    card = plain_card()
+    good = piped(card, "\ufeffx,job\n0.2,clerk\n,NA\n", tmp_path)
+    assert good.returncode == 0, good.stderr
+    scores = [float(line.split(",")[2]) for line in good.stdout.splitlines()[1:]]
+    assert scores == card.score(pd.DataFrame({"x": [0.2, None], "job": ["clerk", None]}))["score"].tolist()
+    for content, message in (
+        ("x,job\n0.2,clerk\n5\n", "line 3: found 1 cells, expected 2"),
+        ("x,job\n0.2,clerk,zzz\n", "line 2: found 3 cells"),
+        ("x,job,x\n1,clerk,2\n", "expected each once"),
+        ("", "expected each once"),
+        ("x,job\n1_000,clerk\n", "line 2, x: '1_000' is no number"),
+        ("x,job\ntrue,clerk\n", "line 2, x: 'true' is no number"),
+    ):
+        done = piped(card, content, tmp_path)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def plain_card() -> Scorecard:
+    number = Bins(
+        "x", (0.1, 0.3, 100.0), (), (100, 200, 300, 400, 50, 60), (50, 40, 30, 20, 10, 30), None, ((-1.0, "none"),)
+    )
+    words = Bins("job", (), (("clerk", "01"), ("boss",)), (400, 300, 100, 10), (50, 60, 40, 5))
+    made = [scaled(bins, -0.8, Scaling(), label={"en": bins.name}, reason={"en": f"{bins.name} {{value}}"})
+            for bins in (number, words)]  # fmt: skip
+    factor, offset = Scaling().factor, Scaling().offset
+    return Scorecard("card", {"window_months": 12}, tuple(made), -1.0, Scaling(), (offset / factor, -1 / factor),
+                     (("A", 0.05), ("B", 1.0)))  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["unknown", "", "2024-01-01", "12%", b"x"])
+def test_the_sql_of_sqlite_refuses_text_among_numbers(value: object) -> None:
+    with sqlite3.connect(":memory:") as connection:
+        connection.execute("create table input (x real, job text)")
+        connection.executemany("insert into input values (?, ?)", [(0.2, "clerk"), (None, "boss"), (3, None)])
+        query = scorecard_sql(plain_card(), dialect="sqlite")
+        assert len(connection.execute(query).fetchall()) == 3
+        connection.execute("insert into input values (?, 'clerk')", [value])
+        with pytest.raises(sqlite3.Error, match="integer overflow"):
+            connection.execute(query).fetchall()
+    connection.close()
+
+
+def test_names_of_results_and_of_the_query_are_no_ids() -> None:
+    for ids in (["score"], ["reason_1"], ["wb__bin_0"], ["a", "a"]):
+        with pytest.raises(ParameterError, match="is the name of a result, or given twice"):
+            scorecard_sql(plain_card(), dialect="duckdb", ids=ids)
+    for table in ("", "a.b.c.d", "a..b", 'a"b'):
+        with pytest.raises(ParameterError, match=r"expected TABLE, SCHEMA\.TABLE"):
+            scorecard_sql(plain_card(), dialect="duckdb", table=table)
+    assert 'FROM "crm"."rows"' in scorecard_sql(plain_card(), dialect="postgres", table="crm.rows")
+    assert "DOUBLE PRECISION" not in scorecard_sql(plain_card(), dialect="oracle")
 
 
 # --- JSON --------------------------------------------------------------------------------------------------------------
@@ -292,6 +357,37 @@ def test_the_json_keeps_to_its_schema_and_comes_back_to_the_bit(seed: int, schem
     for wrong in ({"grades": [["A", 2]]}, {"calibration": [1, 0.1]}, {"reference": "mean"}, {"more": 1}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**json.loads(text), **wrong}, schema)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["calibration"], [0, 0.5], "b must be below 0"),
+        (["calibration"], [0, 0], "b must be below 0"),
+        (["intercept"], float("nan"), "not finite"),
+        (["scaling", "pdo"], float("inf"), "not finite"),
+        (["variables"], [], "at least one"),
+        (["reference"], "foo", "reference is"),
+        (["integer_points"], "false", "true or false"),
+        (["variables", 0, "points", 0], float("nan"), "not finite"),
+        (["variables", 0, "bins", "goods", 0], -1, "below 0"),
+        (["variables", 0, "dtype"], "date", "is said to be 'date'"),
+        (["variables", 0, "reason", "en"], "{nope}", "cannot be filled"),
+        (["variables", 0, "reason", "en"], "{value.__class__}", "cannot be filled"),
+    ],
+)
+def test_damaged_json_is_refused(path: list[str | int], value: object, message: str) -> None:
+    data = json.loads(plain_card().to_json())
+    place = data
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    with pytest.raises((ModelError, ParameterError), match=message):
+        Scorecard.from_json(json.dumps(data))
+    twice = json.loads(plain_card().to_json())
+    twice["variables"].append(twice["variables"][0])
+    with pytest.raises(ModelError, match="none twice"):
+        Scorecard.from_json(json.dumps(twice))
 
 
 def test_version_1_is_read_and_a_later_one_says_who_wrote_it() -> None:

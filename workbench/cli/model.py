@@ -138,7 +138,9 @@ def export_(
     from workbench.models.export.sql import scorecard_sql
     from workbench.models.scoring import load_scorecard
 
-    scorecard, version, _standing = load_scorecard(workspace(), ref)
+    scorecard, version, standing = load_scorecard(workspace(), ref)
+    if "@" not in ref and standing != "champion":
+        click.echo(f"warning: {version} is a {standing}", err=True)
     if form == "sql":
         text = scorecard_sql(scorecard, dialect=dialect, table=table, ids=ids, version=version.version) + ";\n"
     elif form == "python":

@@ -23,6 +23,10 @@ PROGRESS_SECONDS = 5.0
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A .parquet or .csv file."
 )
+@click.option(
+    "--id", "ids", multiple=True, metavar="COLUMN",
+    help="Column to hand on, beside customer_id, as_of and the sample's id. Repeatable.",
+)  # fmt: skip
 @click.option("--no-reasons", is_flag=True, help="Leave out why points were lost: many times faster.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256), help="Threads of the kernel.")
 @click.option(
@@ -43,6 +47,7 @@ def score(
     ref: str,
     source: str | None,
     output: Path,
+    ids: tuple[str, ...],
     no_reasons: bool,
     threads: int,
     engine: str | None,
@@ -66,6 +71,8 @@ def score(
         raise InputError(f"{output}: expected a name ending in .parquet or .csv.")
     if (source is None) == (table is None) or (table is not None and engine is None):
         raise InputError("expected either --input, or --engine with --table.")
+    if url and table is None:
+        raise InputError("--url is the address of a database: expected --table too.")
     opened = workspace()
     scorecard, version, standing = load_scorecard(opened, ref)
     if "@" not in ref and standing != "champion":
@@ -80,20 +87,27 @@ def score(
             next_word = time.monotonic() + PROGRESS_SECONDS
 
     def checked(blocks: Any) -> Any:
-        yield from blocks
+        nameless = False
+        for block in blocks:
+            nameless = block.column_names[0] == "score"
+            yield block
         warnings.extend(strange_input(scorecard, seen, limits))
+        if nameless:
+            warnings.append("the scores say nothing of whose they are: hand on an id with --id COLUMN.")
         if strict and warnings:  # before the file gets its name
             raise InputError(
                 f"{source or table}: {' '.join(warnings)} Mend the input, or raise the limits of params/scoring.yaml."
             )
 
     files = input_files(source) if source else []
+    if output.exists() and any(output.samefile(file) for file in files):
+        raise InputError(f"{output}: the output is an input, which would be lost. Name another file.")
+    options: dict[str, Any] = {"ids": ids, "reasons": not no_reasons, "seen": seen, "told": told}
     if engine:
-        options = {"files": files, "table": table, "url": url, "root": opened.root, "environment": os.environ}
-        blocks = score_by_engine(scorecard, version, engine, **options, seen=seen, told=told)
+        where = {"files": files, "table": table, "url": url, "root": opened.root, "environment": os.environ}
+        blocks = score_by_engine(scorecard, version, engine, **where, **options)
     else:
-        options = {"reasons": not no_reasons, "threads": threads}
-        blocks = score_files(scorecard, version, files, **options, seen=seen, told=told)
+        blocks = score_files(scorecard, version, files, threads=threads, **options)
     write_scores(checked(blocks), output)
     kept = keep_panel_scores(opened, files[0], output, version) if len(files) == 1 else None
     if as_json:

@@ -28,9 +28,18 @@ def _permitted(mode: int) -> int:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it replaces `path` in one step, else it is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Yield a temporary path beside `path`; on success it replaces `path` in one step, else it is removed.
+
+    Raises
+    ------
+    InputError
+        Nothing can be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error}). Name another place.") from error
     os.close(handle)
     temporary = Path(name)
     temporary.chmod(_permitted(0o666))

@@ -5,26 +5,27 @@ from __future__ import annotations
 import base64
 import csv
 import glob
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
-from workbench.core.errors import InputError, ModelError
+from workbench.core.errors import InputError, ModelError, unknown
 from workbench.core.files import whole_file
 from workbench.models.bins import Bins
 from workbench.models.kernel import score_columns
 from workbench.models.scorecard import Scorecard
 from workbench.models.scoring import id_columns, text_inputs
 from workbench.models.stability import index_of_counts
-from workbench.models.table_file import TableLayout, csv_blocks, plain
+from workbench.models.table_file import csv_blocks, csv_layout, plain
 from workbench.models.tracking import ModelVersion
 
 BLOCK_ROWS = 262_144
@@ -92,12 +93,15 @@ def score_files(
     version: ModelVersion,
     paths: Iterable[Path],
     *,
+    ids: Sequence[str] = (),
     reasons: bool = True,
     threads: int = 1,
     seen: Seen,
     told: Told = lambda _rows: None,
 ) -> Iterator[pa.Table]:
     """Score files block by block by the kernel; each block is a table of ids and `SCORE_FIELDS`.
+
+    `ids` come back beside those of `scoring.id_columns`, and must be there.
 
     Raises
     ------
@@ -107,7 +111,7 @@ def score_files(
     for path in paths:
         rows = 0
         try:
-            for block in read_blocks(path, scorecard):
+            for block in read_blocks(path, scorecard, ids):
                 columns = block.select(list(scorecard.inputs)).to_pandas(strings_to_categorical=True, split_blocks=True)
                 found = score_columns(scorecard, scorecard.columns(columns), rows=len(block), threads=threads)
                 letters = pa.array([letter for letter, _ in scorecard.grades])
@@ -118,7 +122,7 @@ def score_files(
                 }
                 if reasons:
                     values["reason_codes"], values["reasons"] = scorecard.reasons(columns)
-                yield as_scores(block, values, scorecard, version)
+                yield as_scores(block, values, scorecard, version, ids)
                 seen.add(len(block), found.counts)
                 rows += len(block)
                 told(seen.rows)
@@ -126,33 +130,89 @@ def score_files(
             raise ModelError(f"{path}, after {rows:,} rows: {error}") from error
 
 
-def read_blocks(path: Path, scorecard: Scorecard) -> Iterator[pa.Table]:
+def read_blocks(path: Path, scorecard: Scorecard, ids: Sequence[str] = ()) -> Iterator[pa.Table]:
     """Return the ids and the inputs of a file's rows, block by block; raises as `score_files` does."""
-    wanted = [*id_columns(scorecard), *scorecard.inputs]
+    every_id = id_columns(scorecard, ids)
+    wanted = list(dict.fromkeys([*every_id, *scorecard.inputs]))
     if path.suffix == ".csv":
-        layout = TableLayout.model_validate({**scorecard.provenance.get("layout", {}), "format": "csv"})
-        words = [*id_columns(scorecard), *text_inputs(scorecard)]
-        for frame in csv_blocks(path, layout, text=words, rows=BLOCK_ROWS):
+        words = [*every_id, *text_inputs(scorecard)]
+        for frame in csv_blocks(path, csv_layout(scorecard.provenance), text=words, rows=BLOCK_ROWS):
+            check_ids(ids, [str(name) for name in frame])
             scorecard.columns(frame)
             yield pa.Table.from_pandas(frame[[name for name in wanted if name in frame]], preserve_index=False)
         return
-    try:
-        file = pq.ParquetFile(path)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: cannot be read as parquet: {error}") from error
-    with file:
-        names, nothing = file.schema_arrow.names, file.schema_arrow.empty_table()
-        scorecard.columns(nothing.to_pandas())
-        there = [name for name in dict.fromkeys(wanted) if name in names]
-        yield plain(nothing.select(there))  # a file without rows has scores without rows
+    nothing = empty_rows(path, scorecard, ids)
+    there = [name for name in wanted if name in nothing.column_names]
+    with _readable(path), pq.ParquetFile(path) as file:
+        yield _as_read(nothing.select(there), scorecard)  # a file without rows has scores without rows
         for group in range(file.num_row_groups):  # one by one: a reader of all keeps what it has read until its end
             for batch in file.iter_batches(BLOCK_ROWS, row_groups=[group], columns=there, use_threads=False):
-                yield plain(pa.Table.from_batches([batch]))
+                yield _as_read(pa.Table.from_batches([batch]), scorecard)
 
 
-def as_scores(block: pa.Table, values: Mapping[str, Any], scorecard: Scorecard, version: ModelVersion) -> pa.Table:
+def empty_rows(path: Path, scorecard: Scorecard, ids: Sequence[str] = ()) -> pa.Table:
+    """Return a parquet file's columns without its rows.
+
+    Raises
+    ------
+    InputError, ModelError
+        It cannot be read, a column is missing or there twice, or has a type that cannot be scored.
+    """
+    with _readable(path):
+        nothing: pa.Table = pq.read_schema(path).empty_table()
+    check_ids(ids, nothing.column_names)
+    if twice := [name for name in id_columns(scorecard, ids) if nothing.column_names.count(name) > 1]:
+        raise InputError(f"{path}: two columns are named {twice[0]!r}. Rename or remove one.")
+    scorecard.columns(pd.DataFrame(columns=nothing.column_names))
+    once = nothing.select([i for i, name in enumerate(nothing.column_names) if name in scorecard.inputs])
+    score_columns(scorecard, scorecard.columns(plain(once).to_pandas()), rows=0)
+    for name in text_inputs(scorecard):
+        kind = nothing.schema.field(name).type
+        if pa.types.is_nested(kind) or "binary" in str(kind):
+            raise ModelError(f"{name}: {kind} where text belongs. Write the column as text.")
+    return nothing
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: cannot be read as parquet: {error}") from error
+
+
+def check_ids(ids: Iterable[str], names: Sequence[str]) -> None:
+    """Raise `InputError` for an id that is no column."""
+    for name in ids:
+        if name not in names:
+            raise InputError(f"--id: {unknown('column', name, names)}")
+
+
+def _as_read(table: pa.Table, scorecard: Scorecard) -> pa.Table:
+    """Return decimals that are scored as the nearest doubles, whole numbers that are categories as text, dates as times."""
+    numbers = plain(table.select([name for name in table.column_names if name in scorecard.inputs]))
+    for place, name in enumerate(table.column_names):
+        kind = table.schema.field(place).type
+        if scorecard.inputs.get(name) == "text" and pa.types.is_integer(
+            kind
+        ):  # with nulls pandas would make them floats
+            table = table.set_column(place, name, table.column(place).cast(pa.string()))
+        elif name in scorecard.inputs:
+            table = table.set_column(place, name, numbers.column(name))
+        elif pa.types.is_date(kind):
+            table = table.set_column(place, name, table.column(place).cast(pa.timestamp("s")))
+    return table
+
+
+def as_scores(
+    block: pa.Table,
+    values: Mapping[str, Any],
+    scorecard: Scorecard,
+    version: ModelVersion,
+    more_ids: Sequence[str] = (),
+) -> pa.Table:
     """Return a table of the block's ids and those of `SCORE_FIELDS` that are given or known."""
-    ids = [name for name in id_columns(scorecard) if name in block.column_names]
+    ids = [name for name in id_columns(scorecard, more_ids) if name in block.column_names]
     if taken := sorted(set(SCORE_FIELDS) & set(ids)):
         raise InputError(f"the id {taken[0]!r} is the name of a column of the scores. Rename it in the input.")
     constant = {"pd_window": scorecard.window, "model": version.name, "version": version.version}
@@ -166,16 +226,32 @@ def as_scores(block: pa.Table, values: Mapping[str, Any], scorecard: Scorecard, 
     return pa.table(columns)
 
 
+@contextmanager
+def _written(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written: {error}") from error
+
+
 def write_scores(tables: Iterable[pa.Table], output: Path) -> None:
-    """Write blocks of scores as .parquet or .csv, whole or not at all; lists are joined by "; " in a CSV."""
-    with whole_file(output) as temporary, ExitStack() as ends:
+    """Write blocks of scores as .parquet or .csv, whole or not at all; lists are joined by "; " in a CSV.
+
+    Raises
+    ------
+    InputError
+        Nothing can be written there, or blocks differ in their ids.
+    """
+    with _written(output), whole_file(output) as temporary, ExitStack() as ends:
         writer: Any = None
+        first: pa.Table | None = None
         for table in tables:
             if output.suffix == ".csv":
-                frame = table.to_pandas()
+                frame = table.to_pandas(integer_object_nulls=True)  # else long ids beside a missing one lose their end
                 for column in {"reason_codes", "reasons"} & set(frame):
                     frame[column] = frame[column].map(lambda said: None if said is None else "; ".join(said))
                 writer = writer or ends.enter_context(temporary.open("w", encoding="utf-8", newline=""))
+                _same_ids(first := table.schema.empty_table() if first is None else first, table, kinds=False)
                 frame.to_csv(
                     writer, index=False, header=not writer.tell(), lineterminator="\n", quoting=csv.QUOTE_MINIMAL
                 )
@@ -188,11 +264,15 @@ def write_scores(tables: Iterable[pa.Table], output: Path) -> None:
                 as_text = [about.with_type(pa.string()) if about.type == FEW_WORDS else about for about in table.schema]
                 stored = base64.b64encode(pa.schema(as_text).serialize())
                 writer.add_key_value_metadata({"ARROW:schema": stored.decode()})  # where readers find Arrow's types
-            if table.schema != writer.schema:
-                raise InputError(
-                    f"the files differ in their ids: first {_ids(writer.schema)}, then {_ids(table.schema)}. Score them apart."
-                )
+            _same_ids(writer.schema.empty_table(), table, kinds=True)
             writer.write_table(table)
+
+
+def _same_ids(first: pa.Table, table: pa.Table, *, kinds: bool) -> None:
+    if first.schema != table.schema if kinds else first.column_names != table.column_names:
+        raise InputError(
+            f"the files differ in their ids: first {_ids(first.schema)}, then {_ids(table.schema)}. Score them apart."
+        )
 
 
 def _ids(schema: pa.Schema) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from string import Formatter
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,8 @@ def check_templates(templates: Texts, *, name: str, categorical: bool = False) -
     """
     for lang, template in templates.items():
         try:
+            if other := {field for _, field, _, _ in Formatter().parse(template) if field not in (None, "value")}:
+                raise KeyError(*sorted(other))
             template.format(value="text" if categorical else 0.5)
         except (KeyError, ValueError, IndexError, AttributeError) as error:
             raise ParameterError(
@@ -72,6 +75,7 @@ def told(
     before, *after = _PLACE.split(template)
     if not after:
         return template, template.format(), dict.fromkeys(specials or {}, template.format())
-    head = before if before.strip() else label.get(lang, name) + _COLON.get(lang, ": ")
+    own = label.get(lang, name).replace("{", "{{").replace("}", "}}")
+    head = before if before.strip() else own + _COLON.get(lang, ": ")
     words: dict[object, str] = {code: head.format() + meaning for code, meaning in (specials or {}).items()}
     return template, head.format() + NOT_KNOWN.get(lang, NOT_KNOWN["en"]), words

@@ -18,7 +18,7 @@ from workbench.models.bins import Bins
 from workbench.models.columns import Floats
 from workbench.models.grades import Bands, check_bands
 from workbench.models.kernel import blocks, coder, score_columns
-from workbench.models.reasons import Texts, reason_texts
+from workbench.models.reasons import Texts, check_templates, reason_texts
 
 SCHEMA_VERSION = 2
 """docs/scorecard-format.md; version 1 had neither `dtype` nor `unit` of a variable, and is read too."""
@@ -320,7 +320,13 @@ class Scorecard:
                     f"It was written by workbench {data['provenance'].get('workbench', 'of a later version')}: score with that."
                 )
             variables = tuple(_variable(item) for item in data["variables"])
-            return cls(
+            names = [variable.name for variable in variables]
+            if not names or len(set(names)) < len(names):
+                raise ModelError(f"scorecard: found the variables {names}, expected at least one, and none twice.")
+            if data["reference"] not in ("average", "best") or not isinstance(data.get("integer_points", False), bool):
+                raise ModelError("scorecard: reference is 'average' or 'best', and integer_points true or false.")
+            _all_finite("intercept and scaling", data["intercept"], *data["scaling"].values())
+            made = cls(
                 name=data["name"],
                 target=data["target"],
                 variables=variables,
@@ -330,15 +336,28 @@ class Scorecard:
                 grades=check_bands(data["grades"]),
                 provenance=data["provenance"],
                 reference=data["reference"],
-                integer_points=bool(data.get("integer_points", False)),
+                integer_points=data.get("integer_points", False),
             )
+            return made.calibrated(*made.calibration)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ModelError(f"scorecard: damaged JSON ({error!r}). Read it from Scorecard.to_json.") from error
+
+
+def _all_finite(what: str, *values: Any) -> None:
+    if not all(math.isfinite(float(value)) for value in values):
+        raise ModelError(f"scorecard: {what} hold a value that is not finite.")
 
 
 def _variable(data: Mapping[str, Any]) -> Variable:
     bins = Bins.from_dict(data["bins"])
     points = tuple(float(point) for point in data["points"])
+    codes = [] if bins.categorical else [code for code, _ in bins.specials]
+    _all_finite(f"points, counts and special codes of {bins.name}", *points, *bins.goods, *bins.bads, *codes)
+    if min(*bins.goods, *bins.bads) < 0 or not sum(bins.goods) or not sum(bins.bads):
+        raise ModelError(f"scorecard: goods and bads of {bins.name} are below 0, or there are none.")
+    if data.get("dtype", kind := "text" if bins.categorical else "number") != kind:
+        raise ModelError(f"scorecard: {bins.name} is said to be {data['dtype']!r}, and its bins are of a {kind}.")
+    check_templates(data["reason"], name=bins.name, categorical=bins.categorical)
     if len(points) != len(bins.goods):
         raise ModelError(f"scorecard: {len(points)} points for {len(bins.goods)} bins of {bins.name}.")
     return Variable(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -30,7 +30,11 @@ def load_scorecard(workspace: Workspace, ref: str) -> tuple[Scorecard, ModelVers
     ModelError
         If there is neither, the champion is damaged (a candidate never stands in for it), or the model is no scorecard.
     """
-    name, _at, alias = ref.partition("@")
+    name, at, alias = ref.partition("@")
+    if at and not alias:
+        raise ModelError(
+            f"model {ref!r}: nothing follows the @. Write NAME for the champion, NAME@alias or NAME@version."
+        )
     if not alias:
         alias = "champion" if has_alias(workspace, name, "champion") else "candidate"
     model, version = load_model(f"{name}@{alias}", tracking_uri=workspace.mlflow_uri)
@@ -127,22 +131,24 @@ def text_inputs(scorecard: Scorecard) -> list[str]:
     return [name for name, kind in scorecard.inputs.items() if kind == "text"]
 
 
-def id_columns(scorecard: Scorecard) -> list[str]:
+def id_columns(scorecard: Scorecard, more: Sequence[str] = ()) -> list[str]:
     """Return the columns that say whose row it is, and are no measure: they come back beside the scores."""
     own = scorecard.provenance.get("id")
-    return list(dict.fromkeys(["customer_id", "as_of", *([str(own)] if own else [])]))
+    return list(dict.fromkeys(["customer_id", "as_of", *([str(own)] if own else []), *more]))
 
 
 def keep_panel_scores(workspace: Workspace, source: Path, scored: Path, version: ModelVersion) -> str | None:
     """Add scores to the history of the book whose panel `source` is; return the book, or None where it is no current panel.
 
-    A panel is told by the manifest beside it; one of an earlier generation of its book is none.
+    A panel lies where the workbench keeps them, and has its manifest beside it; one of an earlier generation of its book is
+    none.
     """
-    about = read_json(source.with_suffix(".json"))
-    if not isinstance(about, dict) or not {"book", "generation", "as_of", "indicators"} <= set(about):
+    folder = source.resolve().parent
+    if folder.parent != workspace.panels.resolve() or scored.suffix != ".parquet":
         return None
-    book = Book.open(workspace, str(about["book"]))
-    if book.manifest.generation != about["generation"] or scored.suffix != ".parquet":
+    about = read_json(source.with_suffix(".json"))
+    book = Book.open(workspace, folder.name)
+    if about is None or book.manifest.generation != about["generation"]:
         return None
     keep_scores(book, pd.read_parquet(scored, columns=SCORE_COLUMNS))
     return book.name

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import sys
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +34,11 @@ class TableLayout(BaseModel):
     decimal: Literal[".", ","] = "."
     sheet: str = ""  # of a workbook; empty means the first
     missing: tuple[str, ...] = MISSING
+
+
+def csv_layout(provenance: Mapping[str, Any]) -> TableLayout:
+    """Return how a CSV to be scored is written: as the sample was that the scorecard was fitted on, else plainly."""
+    return TableLayout.model_validate({**provenance.get("layout", {}), "format": "csv"})
 
 
 def read_table(path: Path, layout: TableLayout, *, text: Iterable[str] = ()) -> pd.DataFrame:
@@ -82,7 +89,14 @@ def _told(path: Path, layout: TableLayout) -> Iterator[None]:
         raise SampleError(
             f"{path}: {error}. Set encoding to a known name, such as utf-8, gb18030 or cp1252."
         ) from error
-    except (ValueError, OSError, pa.ArrowException, zipfile.BadZipFile, pd.errors.ParserWarning) as error:
+    except (
+        ValueError,
+        OverflowError,
+        OSError,
+        pa.ArrowException,
+        zipfile.BadZipFile,
+        pd.errors.ParserWarning,
+    ) as error:
         raise SampleError(
             f"{path}: cannot be read as {layout.format}: {str(error).strip()} Check format, separator and sheet."
         ) from error
@@ -91,8 +105,10 @@ def _told(path: Path, layout: TableLayout) -> Iterator[None]:
 def plain(table: pa.Table) -> pa.Table:
     """Return decimals as floats and dates as timestamps, which pandas would hold as objects."""
     for place, column in enumerate(table.schema):
-        if pa.types.is_decimal(column.type):
-            table = table.set_column(place, column.name, table.column(place).cast(pa.float64()))
+        if pa.types.is_decimal(
+            column.type
+        ):  # by way of text: Arrow's own cast of a decimal may miss the nearest double
+            table = table.set_column(place, column.name, table.column(place).cast(pa.string()).cast(pa.float64()))
         elif pa.types.is_date(column.type):
             table = table.set_column(place, column.name, table.column(place).cast(pa.timestamp("s")))
     return table
@@ -100,6 +116,7 @@ def plain(table: pa.Table) -> pa.Table:
 
 def _read_csv(path: Path, layout: TableLayout, dtype: dict[str, str]) -> pd.DataFrame:
     options = _csv_options(path, layout, dtype)
+    _check_lengths(path, layout)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # or longer rows would lose their end
         frame: pd.DataFrame = pd.read_csv(path, low_memory=False, **options)
@@ -121,8 +138,28 @@ def csv_blocks(path: Path, layout: TableLayout, *, text: Iterable[str], rows: in
         raise SampleError(f"{path}: no such file.")
     with _told(path, layout), warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
-        with pd.read_csv(path, chunksize=rows, **_csv_options(path, layout, dict.fromkeys(text, "str"))) as blocks:
+        options = _csv_options(path, layout, dict.fromkeys(text, "str"))
+        _check_lengths(path, layout)
+        with pd.read_csv(path, chunksize=rows, **options) as blocks:
             yield from blocks
+
+
+def _check_lengths(path: Path, layout: TableLayout) -> None:
+    """Refuse a row with fewer or more cells than the first: pandas would call the lost ones missing."""
+    if len(layout.separator) > 1:
+        return  # a regular expression, which Python's own reader does not know
+    before = csv.field_size_limit(sys.maxsize)
+    try:
+        with path.open(encoding=layout.encoding, newline="") as file:
+            lines = csv.reader(file, delimiter=layout.separator)
+            width = len(next(lines, []))
+            for cells in lines:
+                if len(cells) != width and cells:
+                    raise ValueError(
+                        f"line {lines.line_num:,} has {len(cells)} cells, the first {width}: was it cut off?"
+                    )
+    finally:
+        csv.field_size_limit(before)
 
 
 def _read_workbook(path: Path, layout: TableLayout, dtype: dict[str, str]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any
 
 from workbench.models.reasons import told
 from workbench.models.scorecard import MAX_REASONS, Scorecard, Variable
+from workbench.models.table_file import csv_layout
 
 _PLACE = 'json.loads("{}")'
 
@@ -18,6 +19,7 @@ def scorecard_python(scorecard: Scorecard, *, version: str = "") -> str:
         "name": scorecard.name,
         "version": version,
         "inputs": list(scorecard.inputs),
+        "missing": list(csv_layout(scorecard.provenance).missing),
         "base": scorecard.base_points,
         "variables": [_plain(scorecard, variable) for variable in scorecard.variables],
         "calibration": list(scorecard.calibration),

@@ -3,7 +3,7 @@
     from scorecard import score
     score({"worst_dpd_12m": 45, "job": None})    # {'score': ..., 'pd': ..., 'grade': ..., 'reason_codes': [...], ...}
 
-    python scorecard.py < rows.csv > scores.csv  # every column of the input, then the scores; an empty cell is missing
+    python scorecard.py < rows.csv > scores.csv  # every column of the input (UTF-8, commas), then the scores
 
 What its parts mean: docs/scorecard-format.md of the Loan Risk Workbench, which wrote this file.
 """
@@ -49,7 +49,7 @@ def score(row: Mapping[str, Any], lang: str = "en") -> dict[str, Any]:
 
 def _code(variable: dict[str, Any], value: Any) -> int:
     """Return the place of a value among the points: its bin, then missing, unseen (of categories), and special codes."""
-    if value is None or value != value:
+    if _is_missing(value):
         return int(variable["missing"])
     if variable["groups"]:
         name = _text(value)
@@ -65,7 +65,7 @@ def _code(variable: dict[str, Any], value: Any) -> int:
 
 def _reason(variable: dict[str, Any], value: Any, lang: str) -> str:
     words = variable["words"][lang]
-    if value is None or value != value:
+    if _is_missing(value):
         return str(words["missing"])
     key = _text(value) if variable["groups"] else float(value)
     for special, text in words["specials"]:
@@ -74,26 +74,47 @@ def _reason(variable: dict[str, Any], value: Any, lang: str) -> str:
     return str(words["template"].format(value=key))
 
 
+def _is_missing(value: Any) -> bool:
+    """Whether a value is None, NaN, or pandas' NA, which refuses to be compared."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:
+        return True
+
+
 def _text(value: Any) -> str:
     """Return a category's name: 1.0 and 1 are one."""
-    return str(int(value)) if not isinstance(value, (str, bool)) and float(value).is_integer() else str(value)
+    if isinstance(value, (str, bytes, bool)) or type(value).__name__ in ("bool", "bool_"):
+        return str(value)
+    return str(int(value)) if float(value).is_integer() else str(value)
 
 
 def main() -> None:
     """Read a CSV from standard input and write it with its scores."""
     text = {variable["name"] for variable in CARD["variables"] if variable["groups"]}
-    rows = csv.DictReader(sys.stdin)
-    out = csv.writer(sys.stdout, lineterminator="\n")
-    out.writerow([*(rows.fieldnames or []), "score", "pd", "grade", "reason_codes", "reasons", "model", "version"])
-    for row in rows:
-        known = {
-            name: None if value == "" else value if name in text or name not in CARD["inputs"] else float(value)
-            for name, value in row.items()
-        }
+    sys.stdin.reconfigure(encoding="utf-8-sig", newline="")  # type: ignore[union-attr]
+    rows, out = csv.reader(sys.stdin), csv.writer(sys.stdout, lineterminator="\n")
+    names = next(rows, [])
+    if len(set(names)) < len(names) or not set(CARD["inputs"]) <= set(names):
+        sys.exit(f"found the columns {names}, expected each once, and among them: {', '.join(CARD['inputs'])}")
+    out.writerow([*names, "score", "pd", "grade", "reason_codes", "reasons", "model", "version"])
+    for cells in rows:
+        if not cells:
+            continue
+        if len(cells) != len(names):
+            sys.exit(f"line {rows.line_num}: found {len(cells)} cells, expected {len(names)}")
+        known: dict[str, Any] = {}
+        for name, cell in zip(names, cells):  # noqa: B905 - Python 3.9
+            known[name] = None if cell in CARD["missing"] else cell
+            if name in CARD["inputs"] and name not in text and known[name] is not None:
+                try:
+                    known[name] = float(cell.replace("_", "?"))
+                except ValueError:
+                    sys.exit(f"line {rows.line_num}, {name}: {cell!r} is no number")
         found = score(known)
         lists = ["; ".join(found["reason_codes"]), "; ".join(found["reasons"])]
         scores = [repr(found["score"]), repr(found["pd"]), found["grade"], *lists, CARD["name"], CARD["version"]]
-        out.writerow([*row.values(), *scores])
+        out.writerow([*cells, *scores])
 
 
 if __name__ == "__main__":
