@@ -30,6 +30,9 @@ WORDS = [
     "é",
     "1",
     "%",
+    "back\\slash",
+    "tab\there",
+    "${x}",
 ]
 NAMES = [
     "x",

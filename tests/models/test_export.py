@@ -130,6 +130,7 @@ def test_spark(spark: None, tmp_path: Path) -> None:
     from pyspark.sql import SparkSession
 
     session = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+    session.conf.set("spark.sql.variable.substitute", "false")  # docs/scoring.md: or ${x} is no category
     for seed, rows in ((1, ROWS), (6, 2000)):
         card, table, expected = case(seed, rows)
         pq.write_table(as_arrow(card, table), tmp_path / f"{seed}.parquet")
@@ -244,6 +245,14 @@ def test_the_python_file_scores_as_the_kernel(seed: int) -> None:
         assert found["reason_codes"] == by_kernel["reason_codes"]
         assert found["reasons"] == by_kernel["reasons"]
         assert alone.score(row, lang="zh")["reasons"] == chinese.iloc[place]
+
+
+def test_the_python_file_on_many_rows() -> None:
+    card, table, expected = case(7, ROWS)
+    alone = loaded(scorecard_python(card))
+    found = [alone.score(row) for row in table.to_dict("records")]
+    for name in ("score", "grade", "reason_codes"):
+        assert [row[name] for row in found] == expected[name].tolist()
 
 
 def test_the_python_file_needs_nothing_and_takes_a_csv(tmp_path: Path) -> None:
