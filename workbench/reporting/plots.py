@@ -254,6 +254,28 @@ def plot_bad_rate_trend(
     return ax
 
 
+@_plot("month", "value", "low", "high", "forecast")
+def plot_forecast(
+    table: pd.DataFrame, *, ax: Axes | None = None, title: str, y: str = "", percent: bool = True, digits: int = 2
+) -> Axes:
+    """Draw a series by `month`: what was, and, where `forecast` is true, what is expected, with a band from `low` to `high`."""
+    ax = _axes(ax, title=title, y=y, percent="y" if percent else "")
+    months, value = _months(table["month"]), table["value"].astype(float)
+    ahead = table["forecast"].astype(bool).to_numpy()
+    ax.plot(months[~ahead], value[~ahead], color=BLUE, marker="o", markersize=3)
+    joined = ahead | np.append(ahead[1:], False)  # from the last month that was
+    ax.plot(months[joined], value[joined], color=VERMILION, linestyle="--")
+    low, high = (table[name].astype(float)[ahead] for name in ("low", "high"))
+    ax.fill_between(months[ahead], low, high, color=VERMILION, alpha=0.18, linewidth=0)
+    if ahead.any():
+        last = float(value.iloc[-1])
+        _label_line(ax, months, value, _share(last, digits) if percent else f"{last:,.{digits}f}", VERMILION)
+    _date_axis(ax, months)
+    if percent:
+        ax.set_ylim(bottom=0)
+    return ax
+
+
 @_plot("month", "amount")
 def plot_amount_trend(
     table: pd.DataFrame, *, unit: str = "", ax: Axes | None = None, title: str = "Amount by month"

@@ -1,0 +1,76 @@
+"""Flows between states of delinquency: a slow walk through each loan's months gives the same sums."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from workbench.book.book import Book
+from workbench.book.flows import default_rates, monthly_flows
+from workbench.book.performance import performance
+from workbench.core.dates import month_ends
+
+AS_OF = date(2025, 6, 30)
+
+
+def walked(book: Book, days: list[date]) -> dict[tuple[str, str, str], list[float]]:
+    """Walk through each loan's month ends from the definition: the first default ends its life."""
+    rows = performance(book, as_of=AS_OF, days=days).to_pandas().sort_values(["loan_id", "month_end"])
+    sums: dict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
+    for _loan, months in rows.groupby("loan_id"):
+        before, balance_before = "new", 0.0
+        for row in months.itertuples():
+            if row.written_off or row.dpd >= 90:
+                state = "default"
+            elif not row.open:
+                state = "closed"
+            else:
+                state = (
+                    "current" if row.dpd == 0 else "1-30" if row.dpd <= 30 else "31-60" if row.dpd <= 60 else "61-90"
+                )
+            one = sums[str(pd.Timestamp(row.month_end).date()), before, state]
+            one[0] += 1
+            one[1] += balance_before
+            one[2] += float(row.balance or 0)
+            if state in ("default", "closed"):
+                break
+            before, balance_before = state, float(row.balance or 0)
+    return sums
+
+
+def test_flows_are_those_of_a_walk_through_each_loan(small_book: Book) -> None:
+    table = monthly_flows(small_book, as_of=AS_OF, months=24)
+    days = month_ends(date(2023, 5, 31), AS_OF)
+    expected = walked(small_book, days)
+    found = {
+        (str(pd.Timestamp(row.month_end).date()), row.before, row.after): [
+            row.loans,
+            row.balance_before,
+            row.balance_after,
+        ]
+        for row in table.fillna({"balance_before": 0.0, "balance_after": 0.0}).itertuples()
+    }
+    assert found.keys() == expected.keys()
+    assert {"new", "current", "61-90"} <= {before for _, before, _ in found}
+    assert {"default", "closed", "1-30"} <= {after for *_, after in found}
+    for key, sums in expected.items():
+        assert found[key] == pytest.approx(sums, abs=0.01)
+
+
+def test_default_rate_is_what_defaulted_over_what_performed(small_book: Book) -> None:
+    table = monthly_flows(small_book, as_of=AS_OF, months=24)
+    rates = default_rates(table)
+    assert len(rates) == 24  # the first month end has nothing before it
+    last = table[table["month_end"] == table["month_end"].max()]
+    known = last[last["before"] != "new"]
+    defaulted = known.loc[known["after"] == "default", "balance_before"].sum()
+    assert rates["rate"].iloc[-1] == pytest.approx(defaulted / known["balance_before"].sum())
+    loans = default_rates(table.assign(balance_before=float("nan")))
+    assert loans["performing"].iloc[-1] == known["loans"].sum()
+
+
+def test_a_date_before_the_book_has_no_flows(small_book: Book) -> None:
+    assert monthly_flows(small_book, as_of=date(2023, 1, 15), months=24).empty

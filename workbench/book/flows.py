@@ -1,0 +1,64 @@
+"""How exposure moves between states of delinquency from month to month, with default and repayment as ends."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import ibis
+import pandas as pd
+from ibis import _
+
+from workbench.book.book import Book
+from workbench.book.performance import performance
+from workbench.book.portfolio import BUCKETS
+from workbench.core.dates import month_end, month_ends
+
+PERFORMING = ("current", "1-30", "31-60", "61-90")
+DEFAULT, CLOSED, NEW = "default", "closed", "new"
+
+
+def monthly_flows(book: Book, *, as_of: date, months: int = 60) -> pd.DataFrame:
+    """Return how many loans and how much exposure went from one state to another in each month, as known at `as_of`.
+
+    States are the performing ones of `PERFORMING` (by days past due at the month end), `default` (`bad_dpd` days past due, or
+    written off) and `closed` (repaid). Default is an end: a loan counts up to the month in which it first got there within
+    the time looked at. Loans of the first month end, and loans opened in a month, come from `new`.
+
+    Returns
+    -------
+    DataFrame
+        month_end (at which they arrived), before, after, loans, balance_before, balance_after; by month_end. A balance that
+        the book does not state is null. What defaults counts with the balance that it had before.
+    """
+    first = max(book.manifest.facts.first_day, month_end(as_of, months=-months - 1))  # the one to start from
+    days = month_ends(first, as_of)
+    if not days:
+        return pd.DataFrame(columns=["month_end", "before", "after", "loans", "balance_before", "balance_after"])
+    rows = performance(book, as_of=as_of, days=days)
+    bad = rows.written_off | (rows.dpd >= book.definitions.target.bad_dpd)
+    buckets = [(rows.dpd <= high, name) for name, high in BUCKETS if name in PERFORMING]
+    state = ibis.cases((bad.fill_null(False), DEFAULT), (~rows.open, CLOSED), *buckets, else_=PERFORMING[-1])
+    lives = ibis.window(group_by="loan_id", order_by="month_end")
+    rows = rows.select("loan_id", "month_end", state=state, balance=_.balance.cast("float64"))
+    rows = rows.mutate(before=_.state.lag().over(lives), balance_before=_.balance.lag().over(lives))
+    ended = ibis.window(group_by="loan_id", order_by="month_end", preceding=(None, 1))
+    rows = rows.mutate(was_bad=(_.state == DEFAULT).cast("int8").max().over(ended))
+    rows = rows.filter((_.was_bad.fill_null(0) == 0) & ((_.before != CLOSED) | _.before.isnull()))
+    moved = rows.mutate(before=_.before.fill_null(NEW)).group_by("month_end", "before", after=_.state)
+    table: pd.DataFrame = moved.aggregate(
+        loans=_.count(), balance_before=_.balance_before.sum(), balance_after=_.balance.sum()
+    ).to_pandas()
+    return table.sort_values(["month_end", "before", "after"], ignore_index=True)
+
+
+def default_rates(flows: pd.DataFrame) -> pd.DataFrame:
+    """Return month_end, performing (at the month's beginning), defaulted and rate: the share that defaulted in the month.
+
+    In exposure where every balance is stated, else in loans. A month without anything performing has no row.
+    """
+    amount = "loans" if flows["balance_before"].isna().all() else "balance_before"
+    known = flows[flows["before"].isin(PERFORMING)]
+    started = known.groupby("month_end")[amount].sum()
+    defaulted = known[known["after"] == DEFAULT].groupby("month_end")[amount].sum().reindex(started.index, fill_value=0)
+    table = pd.DataFrame({"performing": started, "defaulted": defaulted})[started > 0]
+    return table.assign(rate=table["defaulted"] / table["performing"]).reset_index()
