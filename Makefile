@@ -43,7 +43,7 @@ bench:
 proofs:
 	@.ci/setup test
 	@PROOF_ROWS=200000 $(BIN)/python -m pytest -q tests/models/test_export.py
-	@for name in coverage dpd broken kills appends random_books calibration lender settings; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
+	@for name in coverage forecasts dpd broken kills appends random_books calibration lender settings; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
 
 lock:
 	@.ci/setup test

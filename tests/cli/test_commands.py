@@ -35,7 +35,17 @@ BLUEPRINT = [
         "indicators build",
         "indicators check",
     ),
-    *("run", "pipeline", "model list", "model show", "model promote", "score", "report index", "report open"),
+    *(
+        "run",
+        "pipeline",
+        "model list",
+        "model show",
+        "model promote",
+        "score",
+        "report index",
+        "report open",
+        "report pdf",
+    ),
     *("lab", "mlflow", "doctor"),
 ]
 

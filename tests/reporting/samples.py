@@ -133,6 +133,18 @@ def plotted() -> dict[str, Any]:
         "trend": plots.plot_bad_rate_trend(
             pd.DataFrame({"month": months, "bad_rate": rate, "low": rate - 0.004, "high": rate + 0.004})
         ),
+        "forecast": plots.plot_forecast(
+            pd.DataFrame(
+                {
+                    "month": months,
+                    "value": rate,
+                    "low": rate - 0.004,
+                    "high": rate + 0.004,
+                    "forecast": np.arange(len(months)) >= len(months) - 6,
+                }
+            ),
+            title="Default rate",
+        ),
         "amount": plots.plot_amount_trend(
             pd.DataFrame({"month": months, "amount": 2e6 + 4e7 * rate}), title="Credit limits", unit="EUR"
         ),

@@ -40,7 +40,7 @@ def test_the_whole_page(write_notebook: Write) -> None:
     assert "url(" not in page
     assert "@import" not in page
     images = re.findall(r"<img [^>]*>", page)
-    assert len(images) == 15
+    assert len(images) == 16
     assert all(re.search(r' alt="[^"]+"', image) and ' src="data:image/' in image for image in images)
     assert "hidden_source" not in page
     assert "as_of = " not in page
@@ -173,7 +173,7 @@ def test_in_a_browser(browser: Any, write_notebook: Write, tmp_path: Path, width
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.title() == "Risk report"  # the attacks would have changed it
     images = page.evaluate("[...document.images].map(i => i.complete && i.naturalWidth > 0)")
-    assert images == [True] * 15
+    assert images == [True] * 16
     assert page.locator(".toc-wide").is_visible() == (width >= 1100)
     assert page.locator(".toc-narrow").is_visible() == (width < 1100)
     edges = (

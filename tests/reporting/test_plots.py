@@ -21,6 +21,7 @@ COLUMNS = {
     "plot_roc": ["fpr", "tpr"],
     "plot_ks": ["score", "cum_good", "cum_bad"],
     "plot_bad_rate_trend": ["month", "bad_rate", "low", "high"],
+    "plot_forecast": ["month", "value", "low", "high", "forecast"],
     "plot_amount_trend": ["month", "amount"],
     "plot_vintage": ["vintage", "age_months", "bad_rate"],
     "plot_roll_rate": ["month", "from_bucket", "rate"],
@@ -54,7 +55,8 @@ def test_empty_and_one_row_tables_still_draw(name: str) -> None:
     if name == "plot_score_distribution":
         row["score_high"] = [1.5]
     for rows in (0, 1):
-        ax = PLOTS[name](pd.DataFrame(row).head(rows))
+        options = {"title": "Rate"} if name == "plot_forecast" else {}
+        ax = PLOTS[name](pd.DataFrame(row).head(rows), **options)
         assert isinstance(ax, Axes)
         texts = [text.get_text() for text in ax.texts]
         assert ("No rows to show" in texts) == (rows == 0)

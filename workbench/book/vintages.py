@@ -13,6 +13,7 @@ from ibis import _
 from workbench.book.book import Book
 from workbench.book.performance import performance
 from workbench.core.dates import last_month_end, month_ends
+from workbench.core.proportions import wilson
 
 
 def vintages(book: Book, *, as_of: date, age_months: int = 12) -> pd.DataFrame:
@@ -92,8 +93,5 @@ def _first_bad_ages(book: Book, as_of: date) -> pd.DataFrame:
 
 
 def _with_interval(table: pd.DataFrame) -> pd.DataFrame:
-    n, z = table["loans"].astype(float), 1.959964
-    rate = table["bads"] / n
-    centre = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * (rate * (1 - rate) / n + z**2 / (4 * n**2)) ** 0.5
-    return table.assign(bad_rate=rate, low=centre - half, high=centre + half)
+    low, high = wilson(table["bads"], table["loans"])
+    return table.assign(bad_rate=table["bads"] / table["loans"].astype(float), low=low, high=high)

@@ -28,6 +28,24 @@ def grade_distribution(customers: pd.DataFrame, grades: Sequence[str]) -> pd.Dat
     return table.astype({"customers": "int64"}).reset_index(names="grade")
 
 
+def segment_table(customers: pd.DataFrame, by: str, *, bad_dpd: int) -> pd.DataFrame:
+    """Return customers, exposure, the share of it at `bad_dpd` or more, mean PD and PD x exposure by the column `by`.
+
+    The largest exposure first; customers without a value stand in "not known".
+    """
+    rows = customers.assign(
+        segment=customers[by].astype(object).where(customers[by].notna(), "not known"),
+        at_risk=customers["pd"] * customers["exposure"],
+        late=customers["exposure"].where(customers["dpd_now"] >= bad_dpd, 0.0),
+    )
+    table = rows.groupby("segment").agg(
+        customers=("segment", "size"), exposure=("exposure", "sum"), late=("late", "sum"), pd_mean=("pd", "mean"),
+        at_risk=("at_risk", "sum"),
+    )  # fmt: skip
+    table["npl_ratio"] = table.pop("late") / table["exposure"].where(table["exposure"] > 0)
+    return table.sort_values(["exposure", "customers"], ascending=False).reset_index()
+
+
 def grade_migration(now: pd.Series, before: pd.Series, grades: Sequence[str]) -> pd.DataFrame:
     """Return the customers who were in one grade and are in another; `previous` down, the present grades across."""
     counts = pd.crosstab(before, now).reindex(index=list(grades), columns=list(grades), fill_value=0)

@@ -1,0 +1,138 @@
+"""The numbers of the risk report, each asked again by SQL of the panels."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections import Counter
+from typing import Any
+
+import duckdb
+import pytest
+from bs4 import BeautifulSoup
+
+from tests.pipeline import LAST, Lender
+from workbench.models.export.sql import scorecard_sql
+from workbench.models.scoring import load_scorecard
+
+BEFORE = "2025-08-31"
+GRADES = "ABCDEFG"
+
+
+@pytest.fixture(scope="module")
+def asked(lender: Lender) -> Any:
+    """Return a DuckDB with `now` and `before`: the panels of two months, scored by the exported SQL, the defaulted marked."""
+    card, _, _ = load_scorecard(lender.workspace, "demo_scorecard")
+    connection = duckdb.connect()
+    for name, day in (("now", LAST), ("before", BEFORE)):
+        path = glob.glob(str(lender.home / f"data/panels/demo/{day}-*.parquet"))  # noqa: PTH207
+        assert len(path) == 1
+        connection.execute(f"create view panel_{name} as select * from '{path[0]}'")
+        scores = scorecard_sql(card, dialect="duckdb", table=f"panel_{name}", ids=["customer_id"])
+        connection.execute(
+            f"create table {name} as with s as ({scores}) "
+            "select s.customer_id, s.score, case when dpd_now >= 90 then 1.0 else s.pd end as pd, "
+            "case when dpd_now >= 90 then 'G' else s.grade end as grade, exposure, dpd_now "
+            f"from s join panel_{name} using (customer_id)"
+        )
+    return connection
+
+
+def tables(page: str) -> dict[str, list[list[str]]]:
+    """Return the rows of each table of a page, by its caption."""
+    found = {}
+    for table in BeautifulSoup(page, "html.parser").find_all("table"):
+        rows = [[cell.get_text().strip() for cell in row.find_all(["td", "th"])] for row in table.find_all("tr")]
+        found[table.caption.get_text()] = rows[1:]
+    return found
+
+
+@pytest.fixture(scope="module")
+def shown(lender: Lender) -> dict[str, list[list[str]]]:
+    return tables(lender.page("60_risk_report"))
+
+
+def one(asked: Any, query: str) -> Any:
+    return asked.execute(query).fetchone()[0]
+
+
+def test_grades_and_their_migration(asked: Any, shown: dict[str, list[list[str]]]) -> None:
+    rows = {row[0]: row for row in shown[f"Risk grades at {LAST}"]}
+    for grade in GRADES:
+        count, exposure, pd, at_risk = asked.execute(
+            "select count(*), coalesce(sum(exposure), 0), avg(pd), coalesce(sum(pd * exposure), 0) from now where grade = ?",
+            [grade],
+        ).fetchone()
+        expected = [f"{count:,}", f"{exposure:,.0f}", "n/a" if pd is None else f"{pd * 100:.2f} %", f"{at_risk:,.0f}"]
+        assert rows[grade][1:] == expected
+    assert rows["Total"][1] == f"{one(asked, 'select count(*) from now'):,}"
+    pairs = Counter(asked.execute("select b.grade, n.grade from now n join before b using (customer_id)").fetchall())
+    moved = shown[f"Grade at {BEFORE} (down) and at {LAST} (across), one model version"]
+    for row in moved[:-1]:
+        assert row[1:] == [f"{pairs[row[0], grade]:,}" for grade in GRADES]
+
+
+def test_what_changed_in_a_month(asked: Any, shown: dict[str, list[list[str]]], lender: Lender) -> None:
+    rows = {row[0]: row[1:] for row in shown[f"Customers at {LAST} and at {BEFORE}"]}
+    both = "from now n join before b using (customer_id)"
+    expected = {
+        "Customers": ("select count(*) from now", "select count(*) from before"),
+        "High-risk customers": tuple(f"select count(*) from {t} where grade in ('F', 'G')" for t in ("now", "before")),
+        "Came": ("select count(*) from now anti join before using (customer_id)",),
+        "Left": ("select count(*) from before anti join now using (customer_id)",),
+        "To a worse grade": (f"select count(*) {both} where n.grade > b.grade",),
+        "To a better grade": (f"select count(*) {both} where n.grade < b.grade",),
+        "New among the high-risk": (
+            f"select count(*) {both} where n.grade in ('F', 'G') and b.grade not in ('F', 'G')",
+        ),
+        "90 days past due, new": (f"select count(*) {both} where n.dpd_now >= 90 and b.dpd_now < 90",),
+    }
+    assert rows.keys() == expected.keys()
+    for name, queries in expected.items():
+        assert rows[name][: len(queries)] == [f"{one(asked, query):,}" for query in queries], name
+    drift = one(asked, f"select avg(n.score - b.score) {both}")
+    text = re.sub(r"\s+", " ", BeautifulSoup(lender.page("60_risk_report"), "html.parser").get_text())
+    assert f"the mean score of those in both months changed by {drift:+.1f} points" in text
+
+
+def test_segments_and_the_high_risk_list(asked: Any, shown: dict[str, list[list[str]]], lender: Lender) -> None:
+    books = lender.home / "data/books/demo/generations"
+    people = next(books.glob("*/customers.parquet"))
+    asked.execute(f"create or replace view people as select customer_id, max_by(region, known_at) as region from '{people}' "
+                  "group by customer_id")  # fmt: skip
+    regions = asked.execute(
+        "select coalesce(region, 'not known'), count(*), sum(exposure), sum(case when dpd_now >= 90 then exposure else 0 end) "
+        "/ sum(exposure), avg(pd), sum(pd * exposure) from now left join people using (customer_id) group by 1"
+    ).fetchall()
+    rows = {row[0]: row[1:] for row in shown["By region, the largest exposure first"]}
+    for name, count, exposure, late, pd, at_risk in regions:
+        assert rows[name] == [
+            f"{count:,}",
+            f"{exposure:,.0f}",
+            f"{late * 100:.2f} %",
+            f"{pd * 100:.2f} %",
+            f"{at_risk:,.0f}",
+        ]
+    listed = shown["The riskiest first; all of them are in high_risk.xlsx"]
+    top = asked.execute(
+        "select n.customer_id, n.grade, n.score, n.score - b.score, n.pd, n.exposure, n.dpd_now from now n left join before b "
+        "using (customer_id) where n.grade in ('F', 'G') order by n.pd desc, n.exposure desc, n.customer_id limit 25"
+    ).fetchall()
+    assert [row[0] for row in listed] == [row[0] for row in top]
+    for row, (_, grade, score, change, pd, exposure, dpd) in zip(listed, top, strict=True):
+        moved = (
+            "n/a" if change is None else f"{change:,.0f}".replace("-0", "0") if round(change) == 0 else f"{change:,.0f}"
+        )
+        assert row[1:3] == [grade, f"{score:,.0f}"]
+        assert row[3].replace("−", "-") in {moved, f"{change:+,.0f}" if change is not None else moved, "-0"}
+        assert row[4:7] == [f"{pd * 100:.1f} %", f"{exposure:,.0f}", f"{int(dpd):,}"]
+
+
+def test_the_classes_hold_every_open_loan(shown: dict[str, list[list[str]]]) -> None:
+    views: dict[str, int] = Counter()
+    for view, _category, loans, _exposure in shown["Open loans as supervisors and accountants class them"]:
+        views[view] += int(loans.replace(",", ""))
+    buckets = {
+        row[0]: row for row in shown[f"Days past due at {LAST}; a customer stands in the bucket of the worst loan"]
+    }
+    assert set(views.values()) == {int(buckets["Total"][2].replace(",", ""))}

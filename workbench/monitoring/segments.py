@@ -1,0 +1,95 @@
+"""Groups of customers in which high risk is commoner than among the others, with intervals and a correction for many looks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import hypergeom
+
+from workbench.core.errors import ParameterError
+from workbench.core.proportions import wilson
+
+MIN_CUSTOMERS = 30
+"""A smaller group says little and may point at persons. House choice."""
+LEVEL = 0.05
+
+
+def risky_segments(
+    customers: pd.DataFrame, by: Sequence[str], risky: pd.Series, *, min_customers: int = MIN_CUSTOMERS
+) -> pd.DataFrame:
+    """Return the groups by one or two columns in which the share of risky customers is higher than among the others.
+
+    Every value of a column, and every pair of values of two columns, with at least `min_customers` is looked at. The p-value is
+    Fisher's exact one (one-sided), and p_holm corrects it for all looks (Holm 1979, Scand. J. Statistics 6). A pair is left out
+    where one of its two groups alone is as risky.
+
+    Parameters
+    ----------
+    customers : DataFrame, one row a customer, with exposure and the columns `by` (text; missing ones are no group)
+    risky : Series of bool, with the index of `customers`
+
+    Returns
+    -------
+    DataFrame
+        segment, customers, risky, share, low, high (95 %), others (their share), exposure, p_holm (below 5 %); the most
+        risky customers above the share of the others first. `attrs["looks"]` says how many groups were looked at.
+
+    Raises
+    ------
+    ParameterError
+        If `risky` has another index.
+    """
+    if not risky.index.equals(customers.index):
+        raise ParameterError("segments: risky must have the index of customers.")
+    total, bad = len(customers), int(risky.sum())
+    parts = [[name] for name in by] + [list(pair) for pair in itertools.combinations(by, 2)]
+    found = []
+    rows = customers.assign(_risky=risky.astype(int))
+    for names in parts:
+        groups = rows.dropna(subset=names).groupby(names, observed=True)
+        table = groups.agg(
+            customers=("_risky", "size"), risky=("_risky", "sum"), exposure=("exposure", "sum")
+        ).reset_index()
+        places = [tuple(zip(names, values, strict=True)) for values in table[names].itertuples(index=False)]
+        table["places"] = pd.Series(places, index=table.index, dtype=object)
+        found.append(table.drop(columns=names))
+    table = (
+        pd.concat(found, ignore_index=True)
+        if found
+        else pd.DataFrame(columns=["customers", "risky", "exposure", "places"])
+    )
+    table = table[(table["customers"] >= min_customers) & (table["customers"] < total)].reset_index(drop=True)
+    looks = len(table)
+    table["share"] = table["risky"] / table["customers"]
+    table["low"], table["high"] = wilson(table["risky"], table["customers"])
+    table["others"] = (bad - table["risky"]) / (total - table["customers"])
+    p = hypergeom.sf(table["risky"].to_numpy(int) - 1, total, bad, table["customers"].to_numpy(int))
+    table["p_holm"] = holm(np.asarray(p, dtype=np.float64))
+    table["segment"] = [" and ".join(f"{name} {value}" for name, value in places) for places in table["places"]]
+    table["excess"] = table["customers"] * (table["share"] - table["others"])
+    share_of = {
+        places[0]: share for places, share in zip(table["places"], table["share"], strict=True) if len(places) == 1
+    }
+    no_news = [len(places) > 1 and max(share_of.get(one, 0.0) for one in places) >= share
+               for places, share in zip(table["places"], table["share"], strict=True)]  # fmt: skip
+    table = table[(table["p_holm"] < LEVEL) & (table["share"] > table["others"]) & ~np.array(no_news, dtype=bool)]
+    columns = ["segment", "customers", "risky", "share", "low", "high", "others", "exposure", "p_holm"]
+    table = table.sort_values(["excess", "segment"], ascending=[False, True], ignore_index=True)[columns]
+    table.attrs["looks"] = looks
+    return table
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Return p-values corrected for their number (Holm 1979).
+
+    >>> holm(np.array([0.01, 0.04, 0.03])).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected
