@@ -82,6 +82,7 @@ def pdf(
     write_pdf(page, written)
     click.echo(str(written))
     if output is None:
+        outputs.add_file(page.parent, written.name)
         rebuild_index(opened)
 
 

@@ -84,6 +84,14 @@ def open_outputs(
     return outputs
 
 
+def add_file(folder: Path, name: str) -> None:
+    """Add a file that was made after a run to what its `run.json` lists."""
+    path = folder / "run.json"
+    facts = read_json(path)
+    if facts is not None:
+        write_json(path, {**facts, "files": sorted({*facts.get("files", []), name})})
+
+
 def _interactive(workspace: Workspace, notebook: str, *, book: str, sample: str, as_of: date | None) -> Path:
     return workspace.reports / "interactive" / subject_folder(book=book, sample=sample, as_of=as_of) / notebook
 
