@@ -165,9 +165,11 @@ def _cell(value: object, column: ColumnFormat) -> Html:
 
 
 def _column_class(values: Sequence[object], column: ColumnFormat) -> str:
-    """Return `wb-num`, `wb-short` (kept on one line) or `wb-text` (wide enough to read, wrapped)."""
+    """Return `wb-num`, `wb-short` (kept on one line; `wb-date` in print too) or `wb-text` (wide enough to read, wrapped)."""
     if column.is_numeric:
         return "wb-num"
+    if column.kind == "date":
+        return "wb-short wb-date"
     longest = max((len(plain_text(value)) for value in values if not isinstance(value, Block)), default=0)
     return "wb-short" if longest <= _SHORT_CELL else "wb-text"
 
