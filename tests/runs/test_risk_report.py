@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
+import shutil
 from collections import Counter
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tests.pipeline import LAST, Lender
+from workbench.core.errors import NotebookError
 from workbench.models.export.sql import scorecard_sql
 from workbench.models.scoring import load_scorecard
+from workbench.runs.run import rebuild_index, run_notebook
 
 BEFORE = "2025-08-31"
 GRADES = "ABCDEFG"
@@ -136,3 +139,29 @@ def test_the_classes_hold_every_open_loan(shown: dict[str, list[list[str]]]) -> 
         row[0]: row for row in shown[f"Days past due at {LAST}; a customer stands in the bucket of the worst loan"]
     }
     assert set(views.values()) == {int(buckets["Total"][2].replace(",", ""))}
+
+
+def test_the_page_of_a_customer(asked: Any, lender: Lender) -> None:
+    who, score, exposure = asked.execute(
+        "select customer_id, score, exposure from now order by pd desc, exposure desc, customer_id limit 1"
+    ).fetchone()
+    run = run_notebook(lender.workspace, "61_customer", book="demo")
+    try:
+        page = (run.folder / "61_customer.html").read_text("utf-8")
+        text = re.sub(r"\s+", " ", BeautifulSoup(page, "html.parser").get_text(" "))
+        assert run.summary["customer_id"] == who
+        assert f"Customer {who}" in text
+        assert f"{exposure:,.0f} EUR" in text
+        rows = next(rows for caption, rows in tables(page).items() if caption.startswith("Points by factor"))
+        base = load_scorecard(lender.workspace, "demo_scorecard")[0].base_points
+        assert base + sum(float(row[2].replace("−", "-")) for row in rows) == pytest.approx(
+            score, abs=0.05 * len(rows) + 0.01
+        )
+        with pytest.raises(NotebookError, match="not among the"):
+            run_notebook(lender.workspace, "61_customer", book="demo", parameters={"customer_id": "nobody"})
+    finally:  # other tests look at what the pipeline left
+        for folder in (lender.home / "reports/runs").glob("61_customer-*"):
+            shutil.rmtree(folder)
+        for pointer in (lender.home / "reports/current").rglob("61_customer.json"):
+            pointer.unlink()
+        rebuild_index(lender.workspace)

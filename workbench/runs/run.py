@@ -37,6 +37,7 @@ TITLES = {
     "40_monitoring": "Early warning",
     "50_strategy": "Proposed actions",
     "60_risk_report": "Risk report",
+    "61_customer": "Customer",
 }
 
 
