@@ -37,7 +37,7 @@ def card() -> Scorecard:
             label={"en": name},
             reason={"en": name},
         )
-        for name, splits in (("dpd_now", (1.0,)), ("utilisation", (0.5,)))
+        for name, splits in (("dpd_now", (1.0,)), ("utilisation_6m", (0.5,)))
     ]
     return Scorecard(
         "dossier", {"window_months": 12}, tuple(made), -2.0, Scaling(), (20.0, -0.04), (("A", 0.05), ("B", 1.0))

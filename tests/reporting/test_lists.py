@@ -145,3 +145,15 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         write_list(customers(3), tmp_path, "l", formats=["csv"])
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_shares_have_bars_from_zero(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"customer_id": ["a", "b"], "pd": [0.1, 0.5]})
+    columns = {"customer_id": ColumnFormat("Customer"), "pd": ColumnFormat("PD", "percent")}
+    write_list(frame, tmp_path, "bars", formats=["xlsx"], columns=columns)
+    rules = openpyxl.load_workbook(tmp_path / "bars.xlsx").worksheets[0].conditional_formatting
+    (only,) = rules
+    assert str(only.sqref) == "B2:B3"
+    assert [(rule.type, rule.dataBar.cfvo[0].type, rule.dataBar.cfvo[0].val) for rule in only.rules] == [
+        ("dataBar", "num", 0)
+    ]

@@ -168,6 +168,7 @@ def _number_format(column: ColumnFormat) -> str:
 def _write_xlsx(rows: pd.DataFrame, path: Path, named: Mapping[str, ColumnFormat], *, disposition: bool) -> None:
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
+    from openpyxl.formatting.rule import DataBarRule
     from openpyxl.styles import Alignment, Font, PatternFill
     from openpyxl.utils import get_column_letter
     from openpyxl.worksheet.datavalidation import DataValidation
@@ -188,6 +189,13 @@ def _write_xlsx(rows: pd.DataFrame, path: Path, named: Mapping[str, ColumnFormat
         choice = DataValidation(type="list", formula1=f'"{",".join(DISPOSITIONS)}"', allow_blank=True)
         choice.add(f"{letter}2:{letter}{len(rows) + 1}")
         sheet.data_validations.append(choice)
+
+    bar_rule: Any = DataBarRule  # which has no types
+    for place, column in enumerate(named.values(), start=1):
+        if column.kind == "percent" and len(rows):
+            letter = get_column_letter(place)
+            bar = bar_rule("num", 0, "max", None, color="9DC3E6")  # from 0: twice the length is twice the share
+            sheet.conditional_formatting.add(f"{letter}2:{letter}{len(rows) + 1}", bar)
 
     def header_cell(text: str) -> Any:
         cell = WriteOnlyCell(sheet, value=text)
