@@ -1,4 +1,4 @@
-"""Every page that the pipeline leaves, in a browser: phone, tablet, desk; light, dark, print; read by axe-core and by keyboard."""
+"""Every page that the pipeline leaves, in a browser: phone, tablet, desk; light, dark, print; by axe-core and by keyboard."""
 
 from __future__ import annotations
 
