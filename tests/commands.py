@@ -59,7 +59,7 @@ def shell(
         env=environment(home, **variables),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,  # of what hangs; a demo beside other tests takes minutes
         stdin=subprocess.DEVNULL,
         check=False,
     )
