@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.pipeline import Lender
+from workbench.runs.run import rebuild_index
 
 from ..commands import Finished
 
@@ -31,6 +32,7 @@ def test_the_page_as_a_pdf(lender: Lender, browser: Any, typed: Typed, tmp_path:
     assert "60_risk_report.pdf" in (lender.home / "reports/index.html").read_text("utf-8")
     (lender.folder("60_risk_report") / "60_risk_report.pdf").unlink()
     about.write_text(kept, "utf-8")  # other tests look at what the run left
+    rebuild_index(lender.workspace)
     for words, message in (
         (("report", "pdf", "no-such-run"), "unknown run 'no-such-run'"),
         (("report", "pdf"), "expected either RUN"),

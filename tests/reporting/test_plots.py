@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 
 import matplotlib as mpl
 import pandas as pd
@@ -42,6 +43,16 @@ TEXT = {
     "severity": "red",
 }
 TEXT |= {"month": "2026-06"}
+
+
+@pytest.mark.parametrize("months", [2, 13, 30, 45, 55, 70, 130])
+def test_any_length_of_history_has_dates_without_a_warning(months: int) -> None:
+    days = pd.date_range("2015-01-31", periods=months, freq="ME")
+    ax = plots.plot_bad_rate_trend(pd.DataFrame({"month": days, "bad_rate": 0.1}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ax.figure.canvas.draw()
+    assert 1 < len([label for label in ax.get_xticklabels() if label.get_text()]) < 12
 
 
 def test_every_plot_is_tried_here() -> None:

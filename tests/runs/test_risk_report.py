@@ -13,7 +13,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tests.pipeline import LAST, Lender
-from workbench.core.errors import NotebookError
+from workbench.core.errors import InputError
 from workbench.models.export.sql import scorecard_sql
 from workbench.models.scoring import load_scorecard
 from workbench.runs.run import rebuild_index, run_notebook
@@ -157,7 +157,7 @@ def test_the_page_of_a_customer(asked: Any, lender: Lender) -> None:
         assert base + sum(float(row[2].replace("−", "-")) for row in rows) == pytest.approx(
             score, abs=0.05 * len(rows) + 0.01
         )
-        with pytest.raises(NotebookError, match="not among the"):
+        with pytest.raises(InputError, match="not among the"):
             run_notebook(lender.workspace, "61_customer", book="demo", parameters={"customer_id": "nobody"})
     finally:  # other tests look at what the pipeline left
         for folder in (lender.home / "reports/runs").glob("61_customer-*"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import MONTHLY, AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -297,6 +297,7 @@ def _date_axis(ax: Axes, months: pd.Series) -> None:
         ax.set_xticks(list(months.unique()), [f"{month:%b %Y}" for month in months.unique()])
         return
     locator: Any = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
+    locator.intervald[MONTHLY] = [*locator.intervald[MONTHLY], 12]  # or it warns of three and a half to five years
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
