@@ -13,8 +13,8 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from workbench.book.flows import PERFORMING
-from workbench.models.forecast import LEVEL, WORDS, chain, forecast_default_rate
+from workbench.book.flows import PERFORMING, default_rates
+from workbench.models.forecast import LEVEL, WORDS, forecast_default_rate
 
 MONTHS, HORIZON = 60, 12
 
@@ -35,25 +35,13 @@ def study(histories: int, seed: int) -> pd.DataFrame:
         origin = MONTHS - HORIZON
         known = flows[flows["month_end"] <= rates.index[origin - 1]]
         found = forecast_default_rate(known, horizon=HORIZON)
-        single = {name: forecast_alone(known, rates.iloc[:origin], name) for name in WORDS}
         for step in range(HORIZON):
             truth, row = float(rates.iloc[origin + step]), found.table.iloc[step]
-            errors = {name: abs(truth - values[step]) for name, values in single.items()}
+            errors = {name: abs(truth - values[step]) for name, values in found.values.items()}
             inside = bool(row["low"] <= truth <= row["high"]) if np.isfinite(row["low"]) else None
             rows.append({"history": number, "horizon": step + 1, "inside": inside, "model": found.model,
                          "chosen": abs(truth - float(row["value"])), **errors})  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def forecast_alone(flows: pd.DataFrame, rates: pd.Series, name: str) -> np.ndarray:
-    if name == "chain":
-        return chain(flows)(len(rates), HORIZON)
-    if name == "smoothing":
-        from workbench.models.forecast import _smoothed
-
-        return np.square(np.maximum(_smoothed(np.sqrt(rates.to_numpy()), HORIZON), 0))
-    own = np.sqrt(rates.to_numpy())
-    return np.full(HORIZON, own[-1] ** 2 if name == "last month" else own[-12:].mean() ** 2)
 
 
 def history(draw: np.random.Generator) -> tuple[pd.DataFrame, pd.Series]:
@@ -91,8 +79,6 @@ def history(draw: np.random.Generator) -> tuple[pd.DataFrame, pd.Series]:
         counts = after
     flows = pd.DataFrame(rows, columns=["month_end", "before", "after", "loans"])
     flows = flows.assign(balance_before=np.nan, balance_after=np.nan)
-    from workbench.book.flows import default_rates
-
     rates = default_rates(flows)
     return flows, pd.Series(rates["rate"].to_numpy(), index=pd.DatetimeIndex(rates["month_end"]))
 

@@ -13,7 +13,6 @@ from ibis import _
 from workbench.book.book import Book
 from workbench.book.performance import performance
 from workbench.core.dates import last_month_end, month_ends
-from workbench.core.proportions import wilson
 
 
 def vintages(book: Book, *, as_of: date, age_months: int = 12) -> pd.DataFrame:
@@ -93,5 +92,7 @@ def _first_bad_ages(book: Book, as_of: date) -> pd.DataFrame:
 
 
 def _with_interval(table: pd.DataFrame) -> pd.DataFrame:
-    low, high = wilson(table["bads"], table["loans"])
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(table["bads"].to_numpy(float), table["loans"].to_numpy(float), method="wilson")
     return table.assign(bad_rate=table["bads"] / table["loans"].astype(float), low=low, high=high)

@@ -189,18 +189,12 @@ def check_ids(ids: Iterable[str], names: Sequence[str]) -> None:
 
 
 def _as_read(table: pa.Table, scorecard: Scorecard) -> pa.Table:
-    """Return decimals that are scored as the nearest doubles, whole numbers that are categories as text, dates as times."""
-    numbers = plain(table.select([name for name in table.column_names if name in scorecard.inputs]))
-    for place, name in enumerate(table.column_names):
-        kind = table.schema.field(place).type
-        if scorecard.inputs.get(name) == "text" and pa.types.is_integer(
-            kind
-        ):  # with nulls pandas would make them floats
+    """Return `plain` inputs, and whole numbers that are categories as text (nulls would make them floats); ids as they are."""
+    table = plain(table, exact=set(table.column_names) - set(scorecard.inputs))
+    for name in text_inputs(scorecard):
+        if pa.types.is_integer(table.schema.field(name).type):
+            place = table.column_names.index(name)
             table = table.set_column(place, name, table.column(place).cast(pa.string()))
-        elif name in scorecard.inputs:
-            table = table.set_column(place, name, numbers.column(name))
-        elif pa.types.is_date(kind):
-            table = table.set_column(place, name, table.column(place).cast(pa.timestamp("s")))
     return table
 
 

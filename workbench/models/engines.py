@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from workbench.book.sources.opened import quoted
 from workbench.core.errors import InputError, ModelError, WorkbenchError
 from workbench.models.batch import BLOCK_ROWS, Seen, Told, as_scores, check_ids, empty_rows
 from workbench.models.export.sql import REASONS, counts_sql, scorecard_sql, table_parts
@@ -140,7 +141,6 @@ def score_table(
     dialect = {"pyspark": "spark"}.get(connection.name, connection.name)
     options: dict[str, Any] = {"dialect": dialect, "table": table, "as_text": as_text}
     query = scorecard_sql(scorecard, ids=known, version=version.version, **options)
-    empty = pa.table({name: pa.array([], _arrow(schema[name])) for name in known})
     try:
         if dialect == "sqlite":
             _no_text_in_numbers(scorecard, connection, table)
@@ -152,11 +152,10 @@ def score_table(
             seen.rows += len(block)
             told(seen.rows)
         if not blocks:  # a table without rows has scores without rows
-            nothing: dict[str, Any] = {name: pa.array([], pa.string()) for name in ("grade", *REASONS)}
+            nothing = {name: pa.array([], _arrow(schema[name])) for name in known}
+            nothing |= {name: pa.array([], pa.string()) for name in ("grade", *REASONS)}
             nothing |= {name: pa.array([], pa.float64()) for name in ("score", "pd")}
-            yield _scores(
-                pa.table({**dict(zip(known, empty.columns, strict=True)), **nothing}), scorecard, version, ids, reasons
-            )
+            yield _scores(pa.table(nothing), scorecard, version, ids, reasons)
         counts = next(iter(_batches(connection, counts_sql(scorecard, **options), dialect)))
         flat = [int(column.to_pylist()[0] or 0) for column in counts.columns]
     except WorkbenchError:
@@ -217,19 +216,15 @@ def _arrow(kind: Any) -> pa.DataType:
 
 def _no_text_in_numbers(scorecard: Scorecard, connection: Any, table: str) -> None:
     """Refuse text in columns of numbers, which SQLite allows and would cast to 0."""
-    place = ".".join(_quoted(part) for part in reversed(table_parts(table)))
+    place = ".".join(quoted(part) for part in reversed(table_parts(table)))
     for name, kind in scorecard.inputs.items():
-        column = _quoted(name)
+        column = quoted(name)
         if kind == "number":
             query = f"select {column} from {place} where typeof({column}) in ('text', 'blob') limit 1"  # noqa: S608
             if (row := connection.con.execute(query).fetchone()) is not None:
                 raise ModelError(
                     f"table {table}, {name}: found the text {row[0]!r}, expected numbers. Mend it, or cast in a view."
                 )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _batches(connection: Any, query: str, dialect: str) -> Iterator[pa.RecordBatch | pa.Table]:

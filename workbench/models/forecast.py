@@ -47,12 +47,14 @@ class Forecast:
         Which of `WORDS` was chosen: the least mean absolute error over all origins and horizons.
     backtest : DataFrame
         model, horizon, origins, mae, in the series' own unit; every model that could be tried.
+    values : mapping of model to what each forecasts, in the series' own unit
     errors : mapping of model to the signed errors on the scale of the intervals, origins x horizons
     """
 
     table: pd.DataFrame
     model: str
     backtest: pd.DataFrame
+    values: Mapping[str, Floats]
     errors: Mapping[str, Floats]
 
     @property
@@ -118,14 +120,13 @@ def forecast_series(
     errors = {name: _errors(own, method, horizon) for name, method in methods.items()}
     backtest = _backtest(values, own, errors, back)
     model = str(backtest.groupby("model", sort=False)["mae"].mean().idxmin())
-    middle = (
-        np.maximum(methods[model](len(own), horizon), 0.0) if scale == "rate" else methods[model](len(own), horizon)
-    )
-    width = interval_widths(errors[model])
-    low = np.maximum(middle - width, 0.0) if scale == "rate" else middle - width
+    least = 0.0 if scale == "rate" else -np.inf
+    ahead = {name: np.maximum(method(len(own), horizon), least) for name, method in methods.items()}
+    middle, width = ahead[model], interval_widths(errors[model])
+    low = np.maximum(middle - width, least)
     months = pd.date_range(series.index[-1], periods=horizon + 1, freq="ME")[1:]
     table = pd.DataFrame({"month_end": months, "value": back(middle), "low": back(low), "high": back(middle + width)})
-    return Forecast(table, model, backtest, errors)
+    return Forecast(table, model, backtest, {name: back(value) for name, value in ahead.items()}, errors)
 
 
 def _on_scale(method: Method, there: Callable[[Floats], Floats]) -> Method:
@@ -197,12 +198,8 @@ def chain(flows: pd.DataFrame) -> Method:
     months = default_rates(flows)["month_end"].tolist()
     size = len(PERFORMING)
     place = {state: i for i, state in enumerate(PERFORMING)}
-    started, moved = np.zeros((len(months), size)), np.zeros((len(months), size, size))
-    lost, arrived, standing = (
-        np.zeros((len(months), size)),
-        np.zeros((len(months), size)),
-        np.zeros((len(months), size)),
-    )
+    started, lost, arrived, standing = np.zeros((4, len(months), size))
+    moved = np.zeros((len(months), size, size))
     at = {month: i for i, month in enumerate(months)}
     columns = (flows["month_end"], flows["before"], flows["after"], flows[amount[0]], flows[amount[1]])
     for month, before, after, was, now in zip(*columns, strict=True):
@@ -224,11 +221,8 @@ def chain(flows: pd.DataFrame) -> Method:
         recent = slice(max(origin - RECENT, 0), origin)
         base = started[recent].sum(axis=0)
         base[base == 0] = np.inf  # a state that nobody was in leads nowhere
-        stay, fall, new = (
-            moved[recent].sum(axis=0) / base[:, None],
-            lost[recent].sum(axis=0) / base,
-            arrived[recent].mean(axis=0),
-        )
+        stay, fall = moved[recent].sum(axis=0) / base[:, None], lost[recent].sum(axis=0) / base
+        new = arrived[recent].mean(axis=0)
         exposure, rates = standing[origin - 1].copy(), np.empty(ahead)
         for step in range(ahead):
             total = exposure.sum()

@@ -6,7 +6,7 @@ import csv
 import sys
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -102,12 +102,11 @@ def _told(path: Path, layout: TableLayout) -> Iterator[None]:
         ) from error
 
 
-def plain(table: pa.Table) -> pa.Table:
-    """Return decimals as floats and dates as timestamps, which pandas would hold as objects."""
+def plain(table: pa.Table, *, exact: Collection[str] = ()) -> pa.Table:
+    """Return decimals (not those of `exact`) as floats and dates as timestamps, which pandas would hold as objects."""
     for place, column in enumerate(table.schema):
-        if pa.types.is_decimal(
-            column.type
-        ):  # by way of text: Arrow's own cast of a decimal may miss the nearest double
+        if pa.types.is_decimal(column.type) and column.name not in exact:
+            # by way of text: Arrow's own cast of a decimal may miss the nearest double
             table = table.set_column(place, column.name, table.column(place).cast(pa.string()).cast(pa.float64()))
         elif pa.types.is_date(column.type):
             table = table.set_column(place, column.name, table.column(place).cast(pa.timestamp("s")))

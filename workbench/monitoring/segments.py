@@ -10,7 +10,6 @@ import pandas as pd
 from scipy.stats import hypergeom
 
 from workbench.core.errors import ParameterError
-from workbench.core.proportions import wilson
 
 MIN_CUSTOMERS = 30
 """A smaller group says little and may point at persons. House choice."""
@@ -42,6 +41,9 @@ def risky_segments(
     ParameterError
         If `risky` has another index.
     """
+    from statsmodels.stats.multitest import multipletests
+    from statsmodels.stats.proportion import proportion_confint
+
     if not risky.index.equals(customers.index):
         raise ParameterError("segments: risky must have the index of customers.")
     total, bad = len(customers), int(risky.sum())
@@ -64,10 +66,11 @@ def risky_segments(
     table = table[(table["customers"] >= min_customers) & (table["customers"] < total)].reset_index(drop=True)
     looks = len(table)
     table["share"] = table["risky"] / table["customers"]
-    table["low"], table["high"] = wilson(table["risky"], table["customers"])
+    counts, sizes = table["risky"].to_numpy(int), table["customers"].to_numpy(int)
+    table["low"], table["high"] = proportion_confint(counts, sizes, method="wilson")
     table["others"] = (bad - table["risky"]) / (total - table["customers"])
-    p = hypergeom.sf(table["risky"].to_numpy(int) - 1, total, bad, table["customers"].to_numpy(int))
-    table["p_holm"] = holm(np.asarray(p, dtype=np.float64))
+    p = hypergeom.sf(counts - 1, total, bad, sizes)
+    table["p_holm"] = multipletests(p, method="holm")[1] if looks else p
     table["segment"] = [" and ".join(f"{name} {value}" for name, value in places) for places in table["places"]]
     table["excess"] = table["customers"] * (table["share"] - table["others"])
     share_of = {
@@ -80,16 +83,3 @@ def risky_segments(
     table = table.sort_values(["excess", "segment"], ascending=[False, True], ignore_index=True)[columns]
     table.attrs["looks"] = looks
     return table
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """Return p-values corrected for their number (Holm 1979).
-
-    >>> holm(np.array([0.01, 0.04, 0.03])).round(3).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
-    corrected = np.empty(len(p))
-    corrected[order] = np.minimum(stepped, 1.0)
-    return corrected
