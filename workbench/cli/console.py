@@ -12,8 +12,24 @@ from typing import Any
 import click
 import pandas as pd
 
+from workbench.core.languages import LANGUAGES
+
 EXIT_INPUT = 2  # the input is wrong: here, a book whose checks find an error
 EXIT_ALERTS = 4  # done, and alerts at or above --fail-on are open
+
+
+def _set_lang(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.obj.flags["lang"] = value
+
+
+LANG = click.option(
+    "--lang",
+    type=click.Choice(list(LANGUAGES)),
+    callback=_set_lang,
+    expose_value=False,
+    help="Language of pages, lists and alerts; by default `lang` of params/workbench.yaml, else en.",
+)
 
 
 class Steps:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from workbench.book.book import Book
+from workbench.cli.console import LANG
 from workbench.core import outputs
 from workbench.core.errors import InputError, unknown
 from workbench.core.workspace import Workspace
@@ -23,6 +24,7 @@ def report() -> None:
 
 
 @report.command()
+@LANG
 @click.pass_obj
 def index(workspace: Any) -> None:
     """Write reports/index.html anew and print its path.

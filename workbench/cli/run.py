@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from workbench.book.simulated import simulate_book
-from workbench.cli.console import EXIT_ALERTS, print_json, steps
+from workbench.cli.console import EXIT_ALERTS, LANG, print_json, steps
 from workbench.cli.lender import described, lender_options
 from workbench.core.errors import ParameterError
 from workbench.models.scoring import has_alias
@@ -28,6 +28,7 @@ FAIL_ON = click.option(
 @click.option("--sample", default="", help="Name of a flat table of params/samples/, instead of a book.")
 @click.option("--as-of", help="Observation date; by default the book's last month end.")
 @click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help="A parameter of the notebook; repeatable.")
+@LANG
 @click.option("--json", "as_json", is_flag=True, help="Print the result for a program.")
 @click.pass_obj
 def run(
@@ -64,6 +65,7 @@ def run(
 @click.option("--as-of", help="Observation date; by default the book's last month end.")
 @click.option("--refit", is_flag=True, help="Fit the scorecard anew even if the book has a champion.")
 @FAIL_ON
+@LANG
 @click.option("--json", "as_json", is_flag=True, help="Print the result for a program.")
 @click.pass_obj
 def pipeline(workspace: Any, book: str, as_of: str | None, refit: bool, fail_on: str | None, as_json: bool) -> int:
@@ -79,6 +81,7 @@ def pipeline(workspace: Any, book: str, as_of: str | None, refit: bool, fail_on:
 @click.command()
 @lender_options
 @FAIL_ON
+@LANG
 @click.option("--json", "as_json", is_flag=True, help="Print the result for a program.")
 @click.pass_obj
 def demo(

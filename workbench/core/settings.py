@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -37,6 +37,7 @@ class Settings(BaseModel):
         "~/.config/loan-risk-workbench/pseudonym.key",
         description="file of the key that makes pseudonyms of private columns; outside the workspace, mode 0600",
     )
+    lang: Literal["en", "zh"] = Field("en", description="language of reports, lists and alerts: en or zh")
     real_data: str = Field("../shared/data", description="folder of the real data sets that ship outside the project")
 
     @property

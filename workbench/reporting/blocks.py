@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from workbench.core.errors import ParameterError
+from workbench.core.languages import say
 from workbench.reporting.formats import ColumnFormat, format_value, is_missing, plain_text, require_columns
 from workbench.reporting.markup import Block, Html, escape, join
 from workbench.reporting.style import DARK_TWIN, STATUSES, css_colours, figure_settings, status_of
@@ -117,7 +118,7 @@ def _status_class(status: str) -> str:
 def chip(status: str, text: str | None = None) -> Block:
     """Return a status as shape and word; `text` replaces the status's own word."""
     known = status_of(status)
-    word = known.word if text is None else text
+    word = say(known.word) if text is None else text
     markup = Html(
         '<span class="wb wb-chip" data-status="{status}"><span aria-hidden="true">{shape}</span> {word}</span>'
     ).fill(status=_status_class(status), shape=known.shape, word=word)
@@ -129,12 +130,12 @@ def finding(text: str, status: str = "info") -> Block:
     markup = Html('<div class="wb wb-finding" data-status="{status}">{chip}<p>{text}</p></div>').fill(
         status=_status_class(status), chip=chip(status), text=text
     )
-    return Block("finding", markup, f"{status_of(status).word}: {text}")
+    return Block("finding", markup, f"{say(status_of(status).word)}: {text}")
 
 
 def not_assessed(stage: str) -> Block:
     """Return the words for a stage that has not run: never a zero."""
-    text = f"{stage}: not assessed: stage not run"
+    text = say("{stage}: not assessed: stage not run", stage=stage)
     return Block("not assessed", finding(text, "not assessed").html, text)
 
 
@@ -155,12 +156,12 @@ def _cell(value: object, column: ColumnFormat) -> Html:
     if isinstance(value, Block | Html):
         return escape(value)
     if is_missing(value):
-        return Html('<span class="wb-na">n/a</span>')
+        return Html('<span class="wb-na">{text}</span>').fill(text=say("n/a"))
     if column.kind == "status" and str(value) in STATUSES:
         return chip(str(value)).html
     text = format_value(value, column)
     if len(text) > _LONGEST_CELL:
-        text = f"{text[:_LONGEST_CELL]}… ({len(text):,} characters)"
+        text = say("{text}… ({count:,} characters)", text=text[:_LONGEST_CELL], count=len(text))
     return escape(text)
 
 
@@ -232,12 +233,14 @@ def table(
         sums = [_total(frame[name], column) for name, column in columns.items()]
         texts = ["" if s is None else format_value(s, c) for s, c in zip(sums, formats, strict=True)]
         if texts and not texts[0]:
-            texts[0] = "Total" if len(shown) == len(frame) else f"Total of all {len(frame):,} rows"
+            texts[0] = (
+                say("Total") if len(shown) == len(frame) else say("Total of all {count:,} rows", count=len(frame))
+            )
         foot = Html("<tfoot><tr>{cells}</tr></tfoot>").fill(
             cells=join([td.fill(kind=kind, text=text) for kind, text in zip(class_of, texts, strict=True)])
         )
-    note = f"{len(shown):,} of {len(frame):,} rows shown" if len(shown) < len(frame) else ""
-    note = "no rows" if frame.empty else note
+    note = say("{shown:,} of {all:,} rows shown", shown=len(shown), all=len(frame)) if len(shown) < len(frame) else ""
+    note = say("no rows") if frame.empty else note
     markup = Html(
         '<div class="wb wb-table"><div class="wb-scroll" tabindex="0" role="region" aria-label="{caption}"><table>'
         "<caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table></div>{note}</div>"
@@ -301,7 +304,7 @@ def figure(fig_or_axes: Figure | Axes, *, alt: str, caption: str = "") -> Block:
         data=base64.b64encode(data).decode("ascii"),
         caption=Html("<figcaption>{text}</figcaption>").fill(text=caption) if caption else Html(""),
     )
-    return Block("figure", markup, f"[figure] {alt}" + (f"\n{caption}" if caption else ""))
+    return Block("figure", markup, say("[figure] {alt}", alt=alt) + (f"\n{caption}" if caption else ""))
 
 
 def _with_dark_twin(svg: bytes) -> bytes:

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from workbench.core.errors import ParameterError, unknown
+from workbench.core.languages import say
 
 Kind = Literal["integer", "number", "money", "percent", "text", "date", "score", "status"]
 _DIGITS = {"integer": 0, "number": 2, "money": 0, "percent": 1, "score": 0}
-NOT_AVAILABLE = "n/a"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class ColumnFormat:
     @property
     def heading(self) -> str:
         """Label and unit: `Exposure (EUR)`."""
-        return f"{self.label} ({self.unit})" if self.unit else self.label
+        return say("{label} ({unit})", label=self.label, unit=self.unit) if self.unit else self.label
 
 
 def is_missing(value: object) -> bool:
@@ -94,9 +94,9 @@ def plain_text(value: object) -> str:
     if isinstance(value, list | tuple | np.ndarray):
         return "; ".join(plain_text(item) for item in value)
     if is_missing(value):
-        return NOT_AVAILABLE
+        return say("n/a")
     if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
+        return say("yes") if value else say("no")
     if isinstance(value, dt.datetime):
         midnight = (value.hour, value.minute, value.second, value.microsecond) == (0, 0, 0, 0)
         return value.date().isoformat() if midnight else value.isoformat(sep=" ", timespec="seconds")
@@ -114,13 +114,13 @@ def format_value(value: object, column: ColumnFormat) -> str:
     '3.5 %'
     """
     if is_missing(value):
-        return NOT_AVAILABLE
+        return say("n/a")
     if column.is_numeric and isinstance(value, int | float | Decimal | np.integer | np.floating):
         number = value if isinstance(value, Decimal | int) else float(value)
         if isinstance(number, float) and math.isinf(number):
-            return "infinite" if number > 0 else "minus infinite"
+            return say("infinite") if number > 0 else say("minus infinite")
         if column.kind == "percent":
-            return f"{number * 100:z,.{column.decimals}f} %"
+            return say("{number} %", number=f"{number * 100:z,.{column.decimals}f}")
         return f"{number:z,.{column.decimals}f}" if not isinstance(number, int) else f"{number:,.{column.decimals}f}"
     if column.kind == "date" and isinstance(value, dt.datetime):
         return value.date().isoformat()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.core.errors import InputError
+from workbench.core.languages import LANGUAGES, language, say
 from workbench.reporting.blocks import TEMPLATE_DIR
 from workbench.reporting.markup import Html, escape, join
 from workbench.reporting.style import GRID, INK, MUTED, css_colours
@@ -54,7 +55,7 @@ def _markdown(contents: list[tuple[int, str, str]], *, has_header: bool) -> Any:
 
         def image(self, text: str, url: str, title: str | None = None) -> str:
             if not url.startswith(("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/svg+xml;base64,")):
-                return f"[image: {text}]"  # a page fetches nothing
+                return say("[image: {text}]", text=text)  # a page fetches nothing
             return super().image(text, url, title)
 
     return mistune.create_markdown(escape=True, renderer=Renderer(escape=True), plugins=["table", "strikethrough"])
@@ -71,14 +72,14 @@ def _output(output: Any, cell: Any) -> Html | None:
         text = _ANSI.sub("", _as_text(output.text)).rstrip()
         return pre.fill(text=text) if output.name == "stdout" and text else None
     if output.output_type == "error":
-        return Html('<div class="error"><p><strong>This cell failed: {name}</strong></p><pre>{text}</pre></div>').fill(
-            name=output.ename, text=_ANSI.sub("", _as_text(output.evalue))
+        return Html('<div class="error"><p><strong>{words}</strong></p><pre>{text}</pre></div>').fill(
+            words=say("This cell failed: {name}", name=output.ename), text=_ANSI.sub("", _as_text(output.evalue))
         )
     data, metadata = output.data, output.get("metadata", {})
     own = metadata.get("text/html", {})
     if "text/html" in data and isinstance(own, dict) and own.get("workbench_block"):
         return Html(_LAB_STYLE.sub("", _as_text(data["text/html"])))
-    alt = cell.metadata.get("alt") or "Chart without a description"
+    alt = cell.metadata.get("alt") or say("Chart without a description")
     image = Html('<img src="data:{mime};base64,{data}" alt="{alt}">')
     if "image/svg+xml" in data:
         coded = base64.b64encode(_as_text(data["image/svg+xml"]).encode()).decode("ascii")
@@ -112,7 +113,7 @@ def _fill_cells(cells: list[Any], *, has_header: bool) -> list[tuple[int, str, s
     markdown = _markdown(contents, has_header=has_header)
     for cell in cells:
         if cell.cell_type == "markdown":
-            cell.report_html = markdown(str(cell.source))
+            cell.report_html = markdown(say(str(cell.source)))
         elif cell.cell_type == "code":
             shown = [(output, _output(output, cell)) for output in cell.outputs]
             cell.outputs = [output for output, html in shown if html is not None]
@@ -122,6 +123,11 @@ def _fill_cells(cells: list[Any], *, has_header: bool) -> list[tuple[int, str, s
     return contents
 
 
+def html_lang() -> str:
+    """Return the language in use as HTML names it: `en-GB`, `zh-CN`."""
+    return LANGUAGES[language()].replace("_", "-")
+
+
 def _contents_list(contents: list[tuple[int, str, str]]) -> Html:
     item = Html('<li class="level-{level}"><a href="#{anchor}">{text}</a></li>')
     entries = [(level, re.sub(r"<[^>]*>", "", text), anchor) for level, text, anchor in contents if 2 <= level <= 3]
@@ -129,8 +135,8 @@ def _contents_list(contents: list[tuple[int, str, str]]) -> Html:
     return Html("<ul>{items}</ul>").fill(items=join(items)) if len(items) > 1 else Html("")
 
 
-def render_report(notebook_path: Path, *, title: str, lang: str = "en") -> str:
-    """Return an executed notebook as one HTML page that needs nothing else.
+def render_report(notebook_path: Path, *, title: str) -> str:
+    """Return an executed notebook as one HTML page that needs nothing else, in the language in use.
 
     Inputs are hidden apart from cells tagged `show-code`; cells tagged `parameters`, `injected-parameters` or
     `notebook-only`, and stderr, are left out. A header block opens the page and cells tagged
@@ -142,8 +148,6 @@ def render_report(notebook_path: Path, *, title: str, lang: str = "en") -> str:
         The executed notebook.
     title : str
         Title of the page (and its first heading, where there is no header block).
-    lang : str
-        Language of the page's text.
 
     Raises
     ------
@@ -168,7 +172,8 @@ def render_report(notebook_path: Path, *, title: str, lang: str = "en") -> str:
     exporter.register_filter("filter_data_type", lambda data: list(data))
     report = {
         "title": escape(title),
-        "lang": lang,
+        "lang": html_lang(),
+        "contents_word": say("Contents"),
         "csp": CSP_META,
         "css": page_css(),
         "head": head,

@@ -17,11 +17,13 @@ import pandas as pd
 
 from workbench.core.errors import InputError, ParameterError, unknown
 from workbench.core.files import whole_file
+from workbench.core.languages import mark, say
 from workbench.reporting.formats import ColumnFormat, is_missing, plain_text, require_columns
 from workbench.reporting.markup import without_controls
+from workbench.reporting.style import STATUSES
 
 FORMATS = ("csv", "xlsx", "parquet")
-DISPOSITIONS = ("confirmed risk", "false alarm", "already known", "needs more information")
+DISPOSITIONS = (mark("confirmed risk"), mark("false alarm"), mark("already known"), mark("needs more information"))
 _FORMULA_START = tuple("=+-@\t\r\n＝＋－＠")  # OWASP, CSV injection; full-width signs start formulas in CJK locales
 _MOST_ROWS, _LONGEST_TEXT = 1_048_575, 32_767  # of a sheet below its header, of a cell: Excel's limits
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
@@ -174,9 +176,17 @@ def _write_xlsx(rows: pd.DataFrame, path: Path, named: Mapping[str, ColumnFormat
     from openpyxl.worksheet.datavalidation import DataValidation
 
     book = Workbook(write_only=True)
-    sheet = book.create_sheet("List")
-    labels = [safe_text(column.heading) for column in named.values()] + (["disposition", "note"] if disposition else [])
-    values = [[_excel_value(value) for value in rows[name].tolist()] for name in named]
+    sheet = book.create_sheet(say("List"))
+    labels = [safe_text(column.heading) for column in named.values()] + (
+        [say("disposition"), say("note")] if disposition else []
+    )
+    values = [
+        [
+            _excel_value(say(value) if column.kind == "status" and value in STATUSES else value)
+            for value in rows[name].tolist()
+        ]
+        for name, column in named.items()
+    ]
     for place, label in enumerate(labels):
         longest = max(
             [len(label), *(len(str(v)) for v in values[place][:500] if v is not None)] if place < len(values) else [24]
@@ -186,7 +196,9 @@ def _write_xlsx(rows: pd.DataFrame, path: Path, named: Mapping[str, ColumnFormat
     sheet.auto_filter.ref = f"A1:{get_column_letter(max(len(labels), 1))}{len(rows) + 1}"
     if disposition and len(rows):
         letter = get_column_letter(len(labels) - 1)
-        choice = DataValidation(type="list", formula1=f'"{",".join(DISPOSITIONS)}"', allow_blank=True)
+        choice = DataValidation(
+            type="list", formula1=f'"{",".join(say(word) for word in DISPOSITIONS)}"', allow_blank=True
+        )
         choice.add(f"{letter}2:{letter}{len(rows) + 1}")
         sheet.data_validations.append(choice)
 
@@ -213,8 +225,8 @@ def _write_xlsx(rows: pd.DataFrame, path: Path, named: Mapping[str, ColumnFormat
                 cell.number_format = pattern
             cells.append(cell)
         sheet.append(cells)
-    guide = book.create_sheet("Columns")
-    guide.append([header_cell(text) for text in ("label", "column", "kind", "unit")])
+    guide = book.create_sheet(say("Columns"))
+    guide.append([header_cell(text) for text in (say("label"), say("column"), say("kind"), say("unit"))])
     for name, column in named.items():
         guide.append([safe_text(text) for text in (column.heading, name, column.kind, column.unit)])
     buffer = io.BytesIO()

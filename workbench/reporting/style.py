@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from workbench.core.errors import ParameterError, unknown
+from workbench.core.languages import mark
 
 INK, MUTED, GRID = "#1b2430", "#5b6675", "#dde2e8"
 BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, YELLOW = (
@@ -48,14 +49,14 @@ class Status:
 
 
 STATUSES = {
-    "pass": Status("Pass", "✓", "#00775a", "#41cfa4"),
-    "amber": Status("Amber", "▲", "#a86400", "#f3b23e"),
-    "fail": Status("Fail", "✕", "#b3261e", "#ff8d7e"),
-    "red": Status("Red", "■", "#b3261e", "#ff8d7e"),
-    "orange": Status("Orange", "◆", "#c05400", "#ff9f52"),
-    "yellow": Status("Yellow", "●", "#8a6d00", "#efdc5b"),
-    "info": Status("Note", "▪", "#0067a3", "#6fbdf0"),
-    "not assessed": Status("Not assessed", "○", "#5b6675", "#a9b4c2"),
+    "pass": Status(mark("Pass"), "✓", "#00775a", "#41cfa4"),
+    "amber": Status(mark("Amber"), "▲", "#a86400", "#f3b23e"),
+    "fail": Status(mark("Fail"), "✕", "#b3261e", "#ff8d7e"),
+    "red": Status(mark("Red"), "■", "#b3261e", "#ff8d7e"),
+    "orange": Status(mark("Orange"), "◆", "#c05400", "#ff9f52"),
+    "yellow": Status(mark("Yellow"), "●", "#8a6d00", "#efdc5b"),
+    "info": Status(mark("Note"), "▪", "#0067a3", "#6fbdf0"),
+    "not assessed": Status(mark("Not assessed"), "○", "#5b6675", "#a9b4c2"),
 }
 SEVERITY_COLOURS = {"red": VERMILION, "orange": ORANGE, "yellow": "#d9c619", "info": SKY}
 

@@ -25,8 +25,10 @@ def main(job_path: str) -> None:
     executed = folder / f"{job['notebook']}.ipynb"
     failure = _execute(job, executed)
     if failure is None:
+        from workbench.core.languages import use_language
         from workbench.reporting.html import render_report
 
+        use_language(job["lang"])
         _say(step="writing the page")
         html = render_report(executed, title=job["title"])
         (folder / f"{job['notebook']}.html").write_text(html, "utf-8")

@@ -22,6 +22,7 @@ from workbench.book.book import Book
 from workbench.core import errors, outputs
 from workbench.core.errors import InputError, NotebookError, ParameterError
 from workbench.core.files import locked, read_json, staging_folder, write_json
+from workbench.core.languages import in_language, mark, say
 from workbench.core.workspace import Workspace
 from workbench.models.sample_table import load_sample
 from workbench.reporting.index import write_index
@@ -30,14 +31,14 @@ from workbench.runs.parameters import check_parameters, notebook_path
 Progress = Callable[[str], None]
 
 TITLES = {
-    "10_data_quality": "Data quality",
-    "20_indicators": "Indicators",
-    "30_scorecard": "Scorecard",
-    "32_anomaly": "Anomalies",
-    "40_monitoring": "Early warning",
-    "50_strategy": "Proposed actions",
-    "60_risk_report": "Risk report",
-    "61_customer": "Customer",
+    "10_data_quality": mark("Data quality"),
+    "20_indicators": mark("Indicators"),
+    "30_scorecard": mark("Scorecard"),
+    "32_anomaly": mark("Anomalies"),
+    "40_monitoring": mark("Early warning"),
+    "50_strategy": mark("Proposed actions"),
+    "60_risk_report": mark("Risk report"),
+    "61_customer": mark("Customer"),
 }
 
 
@@ -116,7 +117,8 @@ def run_notebook(
         "schema_version": outputs.SCHEMA_VERSION,
         "run_id": run_id,
         "notebook": notebook,
-        "title": TITLES.get(notebook, notebook),
+        "title": _title(workspace, notebook),
+        "lang": workspace.settings.lang,
         **subject.facts,
         "parameters": checked,
         "started_at": started.isoformat(timespec="seconds"),
@@ -126,6 +128,7 @@ def run_notebook(
         job = {
             "notebook": notebook,
             "path": str(path),
+            "lang": workspace.settings.lang,
             "folder": str(staging),
             "cwd": str(workspace.notebooks),
             "title": " · ".join([str(facts["title"]), *subject.words]),
@@ -149,6 +152,11 @@ def run_notebook(
     return RunResult(run_id, folder, seconds, summary)
 
 
+def _title(workspace: Workspace, notebook: str) -> str:
+    with in_language(workspace.settings.lang):
+        return say(TITLES.get(notebook, notebook))
+
+
 def _open(workspace: Workspace, *, book: str, sample: str, as_of: str | date | None) -> Subject:
     if not sample:
         opened = Book.open(workspace, book)
@@ -167,7 +175,8 @@ def rebuild_index(workspace: Workspace) -> Path:
     """Write `reports/index.html` anew from the runs that there are."""
     with locked(workspace.reports / ".index.lock", seconds=workspace.settings.lock_seconds, what="reports/index.html"):
         runs = [{**run, "folder": f"runs/{run['run_id']}"} for run in outputs.all_runs(workspace)]
-        return write_index(workspace.reports, runs)
+        with in_language(workspace.settings.lang):
+            return write_index(workspace.reports, runs)
 
 
 def _keep_failure(
