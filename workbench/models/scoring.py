@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from workbench.book.book import Book
 from workbench.core.errors import ModelError
 from workbench.core.files import read_json, whole_file
+from workbench.core.languages import language
 from workbench.core.workspace import Workspace
 from workbench.indicators.stored import load_panel
 from workbench.models.bin_files import BinRule, Counted, counted_of
@@ -79,8 +80,12 @@ def rescore_history(book: Book, scorecard: Scorecard, version: ModelVersion) -> 
 
 
 def score_panel(scorecard: Scorecard, version: ModelVersion, panel: pd.DataFrame) -> pd.DataFrame:
-    """Return `SCORE_COLUMNS`, then reason_codes and reasons, for each row of a panel."""
-    scored = scorecard.score(panel)
+    """Return `SCORE_COLUMNS`, then reason_codes and reasons, for each row of a panel.
+
+    Reasons are in the language in use, or in English where the scorecard does not speak it.
+    """
+    speaks = all(language() in variable.reason for variable in scorecard.variables)
+    scored = scorecard.score(panel, lang=language() if speaks else "en")
     return pd.DataFrame(
         {
             "customer_id": panel["customer_id"],
