@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from workbench.book.book import Book
 from workbench.book.performance import performance
+from workbench.core.languages import mark
 from workbench.core.yaml_files import load_params
 
 
@@ -64,10 +65,19 @@ def classified(book: Book, *, as_of: date) -> pd.DataFrame:
     limits = load_params(Classification, book.workspace.params / "classification.yaml")
     five, stages = limits.five_category, limits.ifrs9
     views = {
-        "five-category": [("normal", five.special_mention), ("special mention", five.substandard),
-                          ("substandard", five.doubtful), ("doubtful", five.loss), ("loss", None)],
-        "IFRS 9": [("stage 1", stages.stage_2_above_dpd), ("stage 2", stages.stage_3_from_dpd - 1), ("stage 3", None)],
-    }  # fmt: skip
+        mark("five-category"): [
+            (mark("normal"), five.special_mention),
+            (mark("special mention"), five.substandard),
+            (mark("substandard"), five.doubtful),
+            (mark("doubtful"), five.loss),
+            (mark("loss"), None),
+        ],
+        "IFRS 9": [
+            (mark("stage 1"), stages.stage_2_above_dpd),
+            (mark("stage 2"), stages.stage_3_from_dpd - 1),
+            (mark("stage 3"), None),
+        ],
+    }
     loans = performance(book, as_of=as_of).filter(_.open)
     tables = []
     for view, steps in views.items():

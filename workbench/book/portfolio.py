@@ -10,9 +10,16 @@ from ibis import _
 from workbench.book.book import Book
 from workbench.book.performance import performance
 from workbench.core.dates import month_end, month_ends
+from workbench.core.languages import mark
 
 # Days past due up to and including the bound; the Basel and Chinese supervisory reporting buckets M1 to M3 and M3+.
-BUCKETS: tuple[tuple[str, int], ...] = (("current", 0), ("1-30", 30), ("31-60", 60), ("61-90", 90), ("over 90", 10**9))
+BUCKETS: tuple[tuple[str, int], ...] = (
+    (mark("current"), 0),
+    ("1-30", 30),
+    ("31-60", 60),
+    ("61-90", 90),
+    (mark("over 90"), 10**9),
+)
 
 
 def monthly_portfolio(book: Book, *, as_of: date, months: int = 24) -> pd.DataFrame:

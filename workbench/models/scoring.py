@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from workbench.book.book import Book
 from workbench.core.errors import ModelError
 from workbench.core.files import read_json, whole_file
-from workbench.core.languages import language
+from workbench.core.languages import language, mark
 from workbench.core.workspace import Workspace
 from workbench.indicators.stored import load_panel
 from workbench.models.bin_files import BinRule, Counted, counted_of
@@ -37,9 +37,9 @@ def load_scorecard(workspace: Workspace, ref: str) -> tuple[Scorecard, ModelVers
             f"model {ref!r}: nothing follows the @. Write NAME for the champion, NAME@alias or NAME@version."
         )
     if not alias:
-        alias = "champion" if has_alias(workspace, name, "champion") else "candidate"
+        alias = mark("champion") if has_alias(workspace, name, "champion") else "candidate"
     model, version = load_model(f"{name}@{alias}", tracking_uri=workspace.mlflow_uri)
-    standing = "candidate, not approved" if alias == "candidate" else alias
+    standing = mark("candidate, not approved") if alias == "candidate" else alias
     if not isinstance(model, Scorecard):
         raise ModelError(f"model {ref}: found a model of kind {model.kind!r}, expected a scorecard.")
     return model, version, standing

@@ -13,6 +13,7 @@ from workbench.models.bins import Bins
 from workbench.models.columns import Floats, texts
 from workbench.models.evaluation import SMOOTHING, unit_weights
 from workbench.models.intervals import Interval
+from workbench.models.scorecard import Scorecard
 
 
 def index_of_counts(expected: Floats, actual: Floats) -> Floats:
@@ -106,6 +107,20 @@ def csi(bins: Bins, expected: pd.Series, actual: pd.Series) -> float:
     0.0
     """
     return psi(bins.assign(expected), bins.assign(actual), bins=np.arange(1, bins.size))
+
+
+def since_development(scorecard: Scorecard, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the stability index of each variable, `frame` against the scorecard's development counts, the largest first.
+
+    Columns: variable, psi. Over the bins of the scorecard, missing and unseen values included.
+    """
+    rows = []
+    for variable, column in zip(scorecard.variables, scorecard.columns(frame), strict=True):
+        bins = variable.bins
+        then = np.asarray(bins.goods, dtype=np.float64) + np.asarray(bins.bads)
+        now = np.bincount(bins.assign(column), minlength=bins.size).astype(np.float64)
+        rows.append({"variable": variable.name, "psi": float(index_of_counts(then, now).sum())})
+    return pd.DataFrame(rows, columns=["variable", "psi"]).sort_values("psi", ascending=False, ignore_index=True)
 
 
 def psi_interval(
