@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from workbench.core.conditions import compile_condition
 from workbench.core.errors import ParameterError
+from workbench.core.languages import in_language
 
 FRAME = pd.DataFrame(
     {
@@ -216,6 +217,32 @@ def test_words(text: str, words: str) -> None:
 
 def test_words_use_labels() -> None:
     assert compile_condition("dpd_now > 0").words({"dpd_now": "days past due"}) == "days past due above 0"
+    assert (
+        compile_condition("severity == 'red' or severity == worst", thresholds={"worst": "pink"}).words(
+            {"severity": "colour", "red": "dark red", "pink": "pale"}
+        )
+        == "colour is dark red or colour is pale"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("score_drop >= points and pd >= 0.1", "评分下降 ≥ 30 且 pd ≥ 0.1"),
+        ("a > 1 or b < 2 and c == 3", "a > 1 或 （b < 2 且 c为3）"),
+        ("not (missing(a) or b != 'x')", "非（a缺失 或 b不为x）"),
+        ("0 <= a < 5", "0 ≤ a < 5"),
+        ("grade in ('F', worst)", "grade属于F、G"),
+        ("grade not in ('F',)", "grade不属于F"),
+        ("a + b * 2 > 0", "a + (b × 2) > 0"),
+        ("open == True", "open为是"),
+        ("severity == 'red'", "severity为红色"),
+    ],
+)
+def test_words_in_chinese(text: str, words: str) -> None:
+    condition = compile_condition(text, thresholds={"points": 30, "worst": "G"})
+    with in_language("zh"):
+        assert condition.words({"score_drop": "评分下降", "red": "红色"}) == words
 
 
 # --- refused -----------------------------------------------------------------------------------------------------------

@@ -11,25 +11,27 @@ import ast
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import pandas as pd
 
 from workbench.core.errors import ParameterError, unknown
+from workbench.core.languages import listed, mark, say
 
 _COMPARE: dict[type[ast.cmpop], tuple[Callable[[Any, Any], Any], str]] = {
-    ast.Lt: (operator.lt, "below"),
-    ast.LtE: (operator.le, "at most"),
-    ast.Gt: (operator.gt, "above"),
-    ast.GtE: (operator.ge, "at least"),
-    ast.Eq: (operator.eq, "is"),
-    ast.NotEq: (operator.ne, "is not"),
+    ast.Lt: (operator.lt, mark("{left} below {right}")),
+    ast.LtE: (operator.le, mark("{left} at most {right}")),
+    ast.Gt: (operator.gt, mark("{left} above {right}")),
+    ast.GtE: (operator.ge, mark("{left} at least {right}")),
+    ast.Eq: (operator.eq, mark("{left} is {right}")),
+    ast.NotEq: (operator.ne, mark("{left} is not {right}")),
 }
 _ARITHMETIC: dict[type[ast.operator], tuple[Callable[[Any, Any], Any], str]] = {
-    ast.Add: (operator.add, "+"),
-    ast.Sub: (operator.sub, "-"),
-    ast.Mult: (operator.mul, "x"),
-    ast.Div: (lambda left, right: left / _not_zero(right), "/"),
+    ast.Add: (operator.add, "{left} + {right}"),
+    ast.Sub: (operator.sub, "{left} - {right}"),
+    ast.Mult: (operator.mul, mark("{left} x {right}")),
+    ast.Div: (lambda left, right: left / _not_zero(right), "{left} / {right}"),
 }
 
 
@@ -69,7 +71,7 @@ class Condition:
             raise ParameterError(f"condition {self.text!r}: types do not fit: {error}") from None
 
     def words(self, labels: Mapping[str, str] | None = None) -> str:
-        """Return the condition in words.
+        """Return the condition in words of the language in use; `labels` say how columns and texts read.
 
         >>> compile_condition("score_drop >= 30 and grade in ('F', 'G')").words({"score_drop": "score drop"})
         'score drop at least 30 and grade one of F, G'
@@ -117,44 +119,43 @@ class Condition:
     def _words(self, node: ast.expr, labels: Mapping[str, str]) -> str:
         match node:
             case ast.Constant(value=value):
-                return _shown(value)
+                return _shown(value, labels)
             case ast.Name(id=name):
                 found = self._thresholds.get(name)
                 if found is not None:
-                    return _shown(found)
+                    return _shown(found, labels)
                 return labels.get(name, name.replace("_", " "))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return f"-{self._words(operand, labels)}"
             case ast.UnaryOp(operand=operand):
-                return f"not ({self._words(operand, labels)})"
+                return say("not ({words})", words=self._words(operand, labels))
             case ast.BinOp(left=left, op=op, right=right):
                 one, other = (
                     f"({self._words(side, labels)})" if isinstance(side, ast.BinOp) else self._words(side, labels)
                     for side in (left, right)
                 )
-                return f"{one} {_ARITHMETIC[type(op)][1]} {other}"
+                return say(_ARITHMETIC[type(op)][1], left=one, right=other)
             case ast.BoolOp(op=op, values=values):
-                word = " and " if isinstance(op, ast.And) else " or "
+                both = mark("{one} and {other}") if isinstance(op, ast.And) else mark("{one} or {other}")
                 parts = [self._words(value, labels) for value in values]
                 mixed = [
-                    f"({part})" if isinstance(value, ast.BoolOp) else part
+                    say("({words})", words=part) if isinstance(value, ast.BoolOp) else part
                     for part, value in zip(parts, values, strict=True)
                 ]
-                return word.join(mixed)
+                return reduce(lambda one, other: say(both, one=one, other=other), mixed)
             case ast.Call(args=[argument]):
-                return f"{self._words(argument, labels)} missing"
+                return say("{name} missing", name=self._words(argument, labels))
             case ast.Compare(
                 left=left, ops=[ast.In() | ast.NotIn() as op], comparators=[ast.Tuple() | ast.List() as choice]
             ):
-                word = "one of" if isinstance(op, ast.In) else "none of"
-                return (
-                    f"{self._words(left, labels)} {word} {', '.join(self._words(item, labels) for item in choice.elts)}"
-                )
+                inside = mark("{left} one of {choices}") if isinstance(op, ast.In) else mark("{left} none of {choices}")
+                choices = listed([self._words(item, labels) for item in choice.elts])
+                return say(inside, left=self._words(left, labels), choices=choices)
             case ast.Compare(left=left, ops=ops, comparators=comparators):
-                parts = [self._words(left, labels)]
+                words = self._words(left, labels)
                 for comparison, side in zip(ops, comparators, strict=True):
-                    parts.append(f"{_COMPARE[type(comparison)][1]} {self._words(side, labels)}")
-                return " ".join(parts)
+                    words = say(_COMPARE[type(comparison)][1], left=words, right=self._words(side, labels))
+                return words
         raise AssertionError(f"unchecked node {ast.dump(node)}")
 
 
@@ -300,7 +301,7 @@ def _check_same_kind(one: Any, other: Any) -> None:
         raise TypeError("a text is compared with a number")
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, labels: Mapping[str, str]) -> str:
     if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.12g}" if isinstance(value, int | float) else str(value)
+        return say("true") if value else say("false")
+    return f"{value:.12g}" if isinstance(value, int | float) else labels.get(value, value)
