@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,10 @@ import pytest
 from workbench.book.book import Book
 from workbench.book.performance import performance
 from workbench.core.errors import InputError
+from workbench.core.languages import in_language
 from workbench.indicators.registry import select
 from workbench.indicators.stored import load_panel
-from workbench.models.bins import Bins
+from workbench.models.bins import Bins, Merge
 from workbench.models.scorecard import Scaling, Scorecard, scaled
 from workbench.models.scoring import keep_scores, score_panel
 from workbench.models.tracking import ModelVersion
@@ -50,6 +52,31 @@ def test_points_are_the_score(panel: pd.DataFrame, card: Scorecard) -> None:
         table = points_profile(card, customer_row(panel, panel["customer_id"].iloc[place], as_of=DAY))
         assert card.base_points + table["points"].sum() == pytest.approx(scores.iloc[place])
         assert table["difference"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize(
+    ("bins", "values", "chinese"),
+    [
+        (Bins("x", (1.0, 2.5), (), (9, 9, 9, 9), (1, 1, 1, 1)), [0.0, 1.5, 9.0], ["< 1", "1 至 < 2.5", ">= 2.5"]),
+        (
+            Bins("x", (1.0, 2.5), (), (9, 9, 9, 0), (1, 1, 1, 0), merges=(Merge("missing", "1 to < 2.5", "as few"),)),
+            [None],
+            ["1 至 < 2.5 或 缺失"],
+        ),
+        (Bins("x", (), (("red", "a"), ("b",)), (9, 9, 9, 9), (1, 1, 1, 1)), ["red", "b"], ["red, a", "b"]),
+    ],
+)
+def test_a_bin_reads_as_in_the_model_and_in_the_language_in_use(
+    bins: Bins, values: list[Any], chinese: list[str]
+) -> None:
+    made = scaled(bins, -0.8, Scaling(), label={"en": "ratio", "zh": "比率"}, reason={"en": "x", "zh": "x"})
+    card = Scorecard("c", {}, (made,), -2.0, Scaling(), (20.0, -0.04), (("A", 0.05), ("B", 1.0)))
+    for value, words in zip(values, chinese, strict=True):
+        row = pd.Series({"x": value})
+        code = int(bins.assign(pd.Series([value], dtype=None if value is not None else float))[0])
+        assert points_profile(card, row)[["label", "bin"]].iloc[0].tolist() == ["ratio", bins.labels[code]]
+        with in_language("zh"):
+            assert points_profile(card, row)[["label", "bin"]].iloc[0].tolist() == ["比率", words]
 
 
 def test_riskier_than_is_a_count_of_the_others(panel: pd.DataFrame, small_book: Book) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from string import Formatter
 
 import pandas as pd
 import pytest
 
 from workbench.core.errors import ParameterError
+from workbench.core.languages import in_language, say
 from workbench.core.workspace import Workspace
 from workbench.indicators.registry import select
 from workbench.monitoring.alerts import ALERT_COLUMNS, count_by_severity, raise_alerts
@@ -96,6 +98,18 @@ def test_a_reason_says_where_a_value_is_missing() -> None:
     assert texts["C0"] == ["not known to G"]
 
 
+def test_a_reason_is_in_the_language_in_use_and_a_users_own_stays() -> None:
+    own = Rule(
+        name="own", severity="red", when="dpd_now > 60", reason="{dpd_now:.0f} d, {score_drop:.0f}", horizon_months=3
+    )
+    shipped = own.model_copy(update={"name": "shipped", "reason": "{dpd_now:.0f} days past due"})
+    with in_language("zh"):
+        texts = alerts([shipped, own]).set_index("customer_id")["reasons"]
+    assert texts["C4"] == ["逾期75天", "75 d, 80"]
+    assert texts["C0"] == ["逾期61天", "61 d, 未知"]
+    assert alerts([shipped])["reasons"].tolist() == [["61 days past due"], ["75 days past due"]]
+
+
 def test_a_reason_that_shows_a_text_as_a_number_is_told() -> None:
     rule = Rule(name="late", severity="red", when="dpd_now > 60", reason="grade {grade:.0f}", horizon_months=3)
     with pytest.raises(ParameterError, match=r"rule 'late': reason 'grade \{grade:\.0f\}' does not fit"):
@@ -179,6 +193,20 @@ def test_the_shipped_rules_fit_the_columns_there_are(workspace: Workspace) -> No
     assert usable == rules
     assert lacking == {}
     assert {rule.severity for rule in rules} == {"red", "orange", "yellow"}
+
+
+def test_the_shipped_reasons_in_chinese_fill_with_the_same_columns(workspace: Workspace) -> None:
+    known = [*WATCHED, *(found.name for found in select())]
+    for rule in load_rules(workspace.params / "rules" / "default.yaml", known=known):
+        with in_language("zh"):
+            told = say(rule.reason)
+        assert told != rule.reason, "no translation"
+        places = [
+            {field for _text, field, _spec, _conversion in Formatter().parse(text) if field}
+            for text in (rule.reason, told)
+        ]
+        assert places[0] == places[1], rule.name
+        assert told.format_map(dict.fromkeys(places[0], 0.0))
 
 
 def test_the_shipped_takeover_rule_needs_all_its_signs(workspace: Workspace) -> None:

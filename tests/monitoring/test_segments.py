@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import binomtest, fisher_exact
 
 from workbench.core.errors import ParameterError
+from workbench.core.languages import in_language
 from workbench.monitoring.segments import risky_segments
 
 
@@ -58,6 +59,15 @@ def test_a_planted_group_is_found_with_its_numbers() -> None:
     for row in found.itertuples():
         assert row.p_holm == pytest.approx(corrected[row.segment], rel=1e-6)
         assert row.p_holm < 0.05
+
+
+def test_a_group_is_named_in_the_language_in_use() -> None:
+    table = people(1).rename(columns={"job": "job_code"})
+    planted = (table["product"] == "auto") & (table["region"] == "south")
+    with in_language("zh"):
+        assert "产品 auto 且 地区 south" in risky_segments(table, ["product", "region"], planted)["segment"].tolist()
+        found = risky_segments(table, ["job_code"], table["job_code"] == "job 1")
+    assert found["segment"].tolist() == ["job_code job 1"]
 
 
 def test_chance_alone_is_seldom_a_group() -> None:

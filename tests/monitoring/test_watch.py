@@ -7,7 +7,9 @@ import pytest
 
 from workbench.core.conditions import compile_condition
 from workbench.core.errors import InputError
-from workbench.monitoring.watch import compare_scores, watch
+from workbench.core.languages import in_language
+from workbench.indicators.registry import select
+from workbench.monitoring.watch import WATCHED, column_labels, compare_scores, watch
 
 GRADES = ["A", "B", "C", "D"]
 
@@ -63,3 +65,17 @@ def test_a_customer_twice_is_an_error() -> None:
     panel = pd.DataFrame({"customer_id": ["C1", "C1"]})
     with pytest.raises(pd.errors.MergeError):
         watch(panel, compare_scores(NOW, BEFORE, grades=GRADES), None)
+
+
+def test_every_column_has_its_words_in_both_languages() -> None:
+    english = column_labels()
+    with in_language("zh"):
+        chinese = column_labels()
+    assert list(english) == list(chinese) == [*WATCHED, *(found.name for found in select())]
+    assert all(english[name] == name.replace("_", " ") for name in WATCHED)
+    assert (chinese["score_drop"], chinese["anomaly_score"], chinese["dpd_now"]) == (
+        "评分下降",
+        "异常评分",
+        "当前逾期天数",
+    )
+    assert all(not text.isascii() for text in chinese.values())

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
 
 from workbench.core.errors import ParameterError
+from workbench.core.languages import in_language, say
 from workbench.core.workspace import Workspace
 from workbench.indicators.registry import select
 from workbench.monitoring.watch import WATCHED
-from workbench.strategy.policy import ACTION_COLUMNS, PolicyRow, load_policy, propose, usable_rows
+from workbench.strategy.policy import (
+    ACTION_COLUMNS,
+    ACTION_WORDS,
+    ALERTED,
+    Action,
+    PolicyRow,
+    in_words,
+    load_policy,
+    propose,
+    usable_rows,
+)
 
 AS_OF = date(2025, 6, 30)
 KNOWN = ["alert_id", "customer_id", "severity", "dpd_now", "pd", "balance", "credit_limit"]
@@ -79,6 +90,41 @@ def test_nobody_alerted_nothing_proposed() -> None:
     table = propose(alerted(("C1", "red", 0, 0.5, 1.0, 9.0)).head(0), POLICY, as_of=AS_OF)
     assert table.columns.tolist() == ACTION_COLUMNS
     assert table.empty
+
+
+def test_codes_stay_and_words_are_in_the_language_in_use() -> None:
+    shipped = POLICY[0].model_copy(update={"why": "late or a red alert"})
+    customers = alerted(
+        ("C1", "red", 95, 0.5, 1.0, 9.0), ("C2", "red", 0, 0.5, 1.0, 9.0), ("C3", "red", 0, 0.0, 1.0, 9.0)
+    )
+    with in_language("zh"):
+        actions = propose(customers, [shipped, CUT], as_of=AS_OF)
+        read = in_words(actions)
+    assert actions["action"].tolist() == ["terminate_and_recover", "cut_limit", "watch"]
+    assert set(actions["status"]) == {"proposed"}
+    assert actions["why"].tolist() == [
+        "已逾期或触发红色预警",
+        "high PD",
+        "未触发任何策略条款",
+    ]  # a user's own text stays
+    assert read["action"].tolist() == ["终止交易并追偿", "下调信用额度", "持续观察"]
+    assert set(read["status"]) == {"待审批"}
+    assert in_words(actions)["action"].tolist() == ["terminate and recover", "cut limit", "watch"]
+    assert in_words(actions.head(0)).columns.tolist() == ACTION_COLUMNS
+
+
+def test_every_action_has_its_words_in_both_languages() -> None:
+    assert list(ACTION_WORDS) == list(get_args(Action))
+    with in_language("zh"):
+        assert all(not say(words).isascii() for words in (ACTION_WORDS | ALERTED).values())
+
+
+def test_the_shipped_policy_says_why_in_chinese(workspace: Workspace) -> None:
+    known = [*ALERTED, *WATCHED, *(found.name for found in select())]
+    with in_language("zh"):
+        assert all(
+            say(row.why) != row.why for row in load_policy(workspace.params / "policies" / "default.yaml", known=known)
+        )
 
 
 def test_rows_that_need_an_absent_column_are_left_out_and_named() -> None:

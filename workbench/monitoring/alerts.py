@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.core.errors import ParameterError
+from workbench.core.languages import say
 from workbench.monitoring.rules import SEVERITIES, Rule
 
 ALERT_COLUMNS = ["alert_id", "customer_id", "as_of", "severity", "rules", "reasons", "horizon_months"]
@@ -27,8 +28,8 @@ def raise_alerts(watched: pd.DataFrame, rules: Sequence[Rule], *, book: str, as_
     -------
     DataFrame
         `ALERT_COLUMNS`, the most severe first, then by customer. `severity` is that of the worst rule; `rules` and
-        `reasons` are lists, the worst rule first; `horizon_months` is the longest of the rules that fired. The id is the
-        same whenever the same customer is alerted in the same book at the same date.
+        `reasons` are lists, the worst rule first, reasons in the language in use; `horizon_months` is the longest of the
+        rules that fired. The id is the same whenever the same customer is alerted in the same book at the same date.
     """
     by_severity = sorted(rules, key=lambda rule: SEVERITIES.index(rule.severity), reverse=True)
     fired: dict[str, list[tuple[Rule, str]]] = {}
@@ -59,14 +60,15 @@ def raise_alerts(watched: pd.DataFrame, rules: Sequence[Rule], *, book: str, as_
 
 class _Teller(Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
-        return "not known" if pd.isna(value) else format(value, format_spec)
+        return say("not known") if pd.isna(value) else format(value, format_spec)
 
 
 def _told(rule: Rule, row: Mapping[Any, Any]) -> str:
+    template = say(rule.reason)
     try:
-        return _Teller().vformat(rule.reason, (), row)
+        return _Teller().vformat(template, (), row)
     except ValueError as error:
-        raise ParameterError(f"rule {rule.name!r}: reason {rule.reason!r} does not fit: {error}.") from None
+        raise ParameterError(f"rule {rule.name!r}: reason {template!r} does not fit: {error}.") from None
 
 
 def count_by_severity(alerts: pd.DataFrame) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ from workbench.book.book import Book
 from workbench.book.performance import performance
 from workbench.core.dates import month_end, month_ends
 from workbench.core.errors import InputError, nearest
+from workbench.core.languages import by_language, say
 from workbench.indicators.registry import Indicator
+from workbench.models.bins import Bins
 from workbench.models.scorecard import Scorecard
 from workbench.models.tracking import ModelVersion
 
@@ -64,8 +67,9 @@ def indicator_profile(
     Returns
     -------
     DataFrame
-        indicator, label, unit, value, before, riskier_than: the share of the other customers with a known value that are less
-        risky, ties half (0.97: riskier than 97 %); the most unusual first. Indicators without a value are left out.
+        indicator, label (in the language in use), unit, value, before, riskier_than: the share of the other customers with a
+        known value that are less risky, ties half (0.97: riskier than 97 %); the most unusual first. Indicators without a
+        value are left out.
     """
     names = [
         name for name, found in catalogue.items() if name in panel and found.direction and found.dtype == "float64"
@@ -84,7 +88,7 @@ def indicator_profile(
         rows.append(
             (
                 name,
-                found.label["en"],
+                by_language(found.label),
                 found.unit,
                 float(value),
                 was,
@@ -97,18 +101,20 @@ def indicator_profile(
 
 
 def points_profile(scorecard: Scorecard, row: pd.Series) -> pd.DataFrame:
-    """Return how a customer's score is made: variable, label, bin, points, average (development), difference."""
+    """Return how a customer's score is made: variable, label, bin, points, average (development), difference.
+
+    Labels and bins are in the language in use.
+    """
     frame = pd.DataFrame([row])
     rows = []
     for variable, column in zip(scorecard.variables, scorecard.columns(frame), strict=True):
         code = int(variable.bins.assign(column.infer_objects())[0])
         points = variable.points[code]
-        label = variable.label.get("en", variable.name)
         rows.append(
             (
                 variable.name,
-                label,
-                variable.bins.labels[code],
+                by_language(variable.label) or variable.name,
+                _bin_words(variable.bins, code),
                 points,
                 variable.average_points,
                 points - variable.average_points,
@@ -116,3 +122,19 @@ def points_profile(scorecard: Scorecard, row: pd.Series) -> pd.DataFrame:
         )
     table = pd.DataFrame(rows, columns=["variable", "label", "bin", "points", "average", "difference"])
     return table.sort_values("difference", ignore_index=True)
+
+
+def _bin_words(bins: Bins, code: int) -> str:
+    """Return what a bin holds, as `Bins.labels` has it, in the language in use: its name, and what is merged into it."""
+    merged = [other for other in np.flatnonzero(bins.homes() == code).tolist() if other != code]
+    return reduce(
+        lambda one, other: say("{one} or {other}", one=one, other=other),
+        [_bin_name(bins, place) for place in (code, *merged)],
+    )
+
+
+def _bin_name(bins: Bins, code: int) -> str:
+    if 0 < code < len(bins.splits):
+        low, high = (f"{split:.7g}" for split in bins.splits[code - 1 : code + 1])
+        return say("{low} to < {high}", low=low, high=high)
+    return bins.names[code] if code < len(bins.groups) else say(bins.names[code])  # categories are data

@@ -11,10 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.core.conditions import Condition, compile_condition
 from workbench.core.errors import ParameterError, unknown
+from workbench.core.languages import mark
 from workbench.core.yaml_files import load_params
 
 Severity = Literal["yellow", "orange", "red"]
-SEVERITIES: tuple[Severity, ...] = ("yellow", "orange", "red")  # least first
+SEVERITY_WORDS: dict[Severity, str] = {"yellow": mark("yellow"), "orange": mark("orange"), "red": mark("red")}
+SEVERITIES = tuple(SEVERITY_WORDS)  # least first
 
 
 class Rule(BaseModel):

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 import pandas as pd
 from scipy.stats import hypergeom
 
 from workbench.core.errors import ParameterError
+from workbench.core.languages import mark, say
 
 MIN_CUSTOMERS = 30
 """A smaller group says little and may point at persons. House choice."""
 LEVEL = 0.05
+COLUMN_WORDS = {
+    "product": mark("product"),
+    "region": mark("region"),
+    "segment": mark("segment"),
+    "occupation": mark("occupation"),
+    "education": mark("education"),
+}
+"""How columns read in the name of a group; others keep their own names, and values are data."""
 
 
 def risky_segments(
@@ -33,8 +43,9 @@ def risky_segments(
     Returns
     -------
     DataFrame
-        segment, customers, risky, share, low, high (95 %), others (their share), exposure, p_holm (below 5 %); the most
-        risky customers above the share of the others first. `attrs["looks"]` says how many groups were looked at.
+        segment (in words of the language in use), customers, risky, share, low, high (95 %), others (their share), exposure,
+        p_holm (below 5 %); the most risky customers above the share of the others first. `attrs["looks"]` says how many
+        groups were looked at.
 
     Raises
     ------
@@ -71,7 +82,7 @@ def risky_segments(
     table["others"] = (bad - table["risky"]) / (total - table["customers"])
     p = hypergeom.sf(counts - 1, total, bad, sizes)
     table["p_holm"] = multipletests(p, method="holm")[1] if looks else p
-    table["segment"] = [" and ".join(f"{name} {value}" for name, value in places) for places in table["places"]]
+    table["segment"] = [_segment_words(places) for places in table["places"]]
     table["excess"] = table["customers"] * (table["share"] - table["others"])
     share_of = {
         places[0]: share for places, share in zip(table["places"], table["share"], strict=True) if len(places) == 1
@@ -83,3 +94,10 @@ def risky_segments(
     table = table.sort_values(["excess", "segment"], ascending=[False, True], ignore_index=True)[columns]
     table.attrs["looks"] = looks
     return table
+
+
+def _segment_words(places: Sequence[tuple[str, object]]) -> str:
+    words = [
+        say("{column} {value}", column=say(COLUMN_WORDS.get(name, name)), value=str(value)) for name, value in places
+    ]
+    return reduce(lambda one, other: say("{one} and {other}", one=one, other=other), words)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from workbench.core.errors import InputError
+from workbench.core.languages import by_language, mark, say
+from workbench.indicators.registry import select
 
 
 def compare_scores(now: pd.DataFrame, before: pd.DataFrame, *, grades: list[str]) -> pd.DataFrame:
@@ -42,7 +44,23 @@ def compare_scores(now: pd.DataFrame, before: pd.DataFrame, *, grades: list[str]
     return moved
 
 
-WATCHED = ("score", "previous_score", "score_drop", "pd", "grade", "previous_grade", "grade_steps", "anomaly_score")
+WATCHED = {
+    "score": mark("score"),
+    "previous_score": mark("previous score"),
+    "score_drop": mark("score drop"),
+    "pd": mark("pd"),
+    "grade": mark("grade"),
+    "previous_grade": mark("previous grade"),
+    "grade_steps": mark("grade steps"),
+    "anomaly_score": mark("anomaly score"),
+}
+"""What rules may name beside the indicators, and how it reads."""
+
+
+def column_labels() -> dict[str, str]:
+    """Return how each column that rules may name reads in the language in use."""
+    own = {name: say(label) for name, label in WATCHED.items()}
+    return own | {found.name: by_language(found.label) for found in select()}
 
 
 def watch(panel: pd.DataFrame, moved: pd.DataFrame, anomalies: pd.DataFrame | None) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.core.conditions import compile_condition
 from workbench.core.errors import ParameterError
+from workbench.core.languages import mark, say
 from workbench.core.yaml_files import load_params
 
 Action = Literal[
@@ -25,6 +26,19 @@ Action = Literal[
     "verify_account",
     "watch",
 ]
+ACTION_WORDS: dict[Action, str] = {
+    "cut_limit": mark("cut limit"),
+    "suspend_credit": mark("suspend credit"),
+    "stricter_review": mark("stricter review"),
+    "offer_relief": mark("offer relief"),
+    "terminate_and_recover": mark("terminate and recover"),
+    "contact": mark("contact"),
+    "verify_account": mark("verify account"),
+    "watch": mark("watch"),
+}
+STATUS_WORDS = {"proposed": mark("proposed")}
+ALERTED = {"severity": mark("severity"), "balance": mark("balance"), "credit_limit": mark("credit limit")}
+"""What a policy may name beside what rules may, and how it reads."""
 WATCH_DAYS = 30  # where no row of the policy holds: look again by the next month end
 ACTION_COLUMNS = ["action_id", "alert_id", "customer_id", "as_of", "action", "why", "new_limit", "due_on", "status"]
 
@@ -93,8 +107,8 @@ def propose(alerted: pd.DataFrame, policy: Sequence[PolicyRow], *, as_of: date) 
     Returns
     -------
     DataFrame
-        `ACTION_COLUMNS` in the order of `alerted`; `new_limit` only for a cut, never below the balance nor above
-        the present limit; every status is `proposed`: nothing here acts.
+        `ACTION_COLUMNS` in the order of `alerted`; `why` is in the language in use; `new_limit` only for a cut,
+        never below the balance nor above the present limit; every status is `proposed`: nothing here acts.
     """
     chosen = pd.Series(-1, index=alerted.index)
     for number, row in enumerate(policy):
@@ -110,13 +124,21 @@ def propose(alerted: pd.DataFrame, policy: Sequence[PolicyRow], *, as_of: date) 
                 "customer_id": alert["customer_id"],
                 "as_of": pd.Timestamp(as_of),
                 "action": chosen_row.action if chosen_row else "watch",
-                "why": chosen_row.why if chosen_row else "no row of the policy holds",
+                "why": say(chosen_row.why) if chosen_row else say("no row of the policy holds"),
                 "new_limit": _new_limit(alert, chosen_row),
                 "due_on": pd.Timestamp(as_of + timedelta(days=chosen_row.within_days if chosen_row else WATCH_DAYS)),
                 "status": "proposed",
             }
         )
     return pd.DataFrame(rows, columns=ACTION_COLUMNS)
+
+
+def in_words(actions: pd.DataFrame) -> pd.DataFrame:
+    """Return actions with `action` and `status` in words of the language in use, for people to read."""
+    return actions.assign(
+        action=[say(ACTION_WORDS.get(code, code)) for code in actions["action"]],
+        status=[say(STATUS_WORDS.get(code, code)) for code in actions["status"]],
+    )
 
 
 def _new_limit(alert: dict[Any, Any], row: PolicyRow | None) -> float:
