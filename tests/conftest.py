@@ -11,6 +11,7 @@ Fixtures, all of the session (each xdist worker has its own):
 - `database` is a PostgreSQL server and `spark` a Spark, each started once a session (engines.py).
 - `real_data` is the folder of the real data sets; a test that asks for it skips where it is absent.
 - `browser` is Chromium by Playwright; without one a test skips, and fails in CI.
+- `signs` is a language in which every letter that is said reads 字: what is still in letters was not said.
 - `aart_book` is the real auto loan book `aart`, and `berka_book` the real bank `berka` of the files in `berka`.
 """
 
@@ -18,8 +19,10 @@ from __future__ import annotations
 
 import functools
 import gc
+import gettext
 import itertools
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -35,6 +38,7 @@ from workbench.book.frames import canonical_table
 from workbench.book.loading.load import import_book
 from workbench.book.simulated import simulate_book
 from workbench.book.store import BookFacts, store_book
+from workbench.core import languages
 from workbench.core.workspace import Workspace, open_workspace
 from workbench.runs.doctor import find_browser
 
@@ -186,3 +190,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @functools.cache
 def _text(path: Path) -> str:
     return path.read_text("utf-8")
+
+
+class _Signs(gettext.NullTranslations):
+    def gettext(self, message: str) -> str:
+        return "".join(
+            part if part.startswith("{") else re.sub("[A-Za-z]", "字", part)
+            for part in re.split(r"(\{[^}]*\})", message)
+        )
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        return self.gettext(msgid2)
+
+
+@pytest.fixture
+def signs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Say everything in signs, as the language zh."""
+    monkeypatch.setattr(languages, "_catalogue", lambda lang: _Signs() if lang == "zh" else gettext.NullTranslations())
+    with languages.in_language("zh"):
+        yield

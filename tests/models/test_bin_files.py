@@ -12,7 +12,7 @@ import pytest
 from workbench.core.errors import ModelError, ParameterError
 from workbench.models.bin_files import BinRule, bins_text, compare_bins, counted_of, read_bins, save_bins
 from workbench.models.binning import count_bins, fit_bins
-from workbench.models.bins import Bins, Merge
+from workbench.models.bins import Bins, Merge, name_text
 from workbench.models.evaluation import SMOOTHING
 from workbench.models.fitting import Candidate, FitOptions, fit_scorecard
 
@@ -185,3 +185,22 @@ def test_a_scorecard_takes_the_bins_and_tells_of_them(drawn: Drawn, fit_options:
         fit_scorecard(sample, bad, rules={"z": rule}, **common)
     with pytest.raises(ModelError, match="do not ascend"):
         fit_scorecard(sample, bad, rules={"x": BinRule(splits=(1.0, 0.0))}, **common)
+
+
+def test_bins_are_kept_in_english_and_said_in_the_language_in_use(drawn: Drawn, words: Drawn, signs: None) -> None:
+    bins = count(drawn, splits=[-0.5, 0.25], merge=[Merge("missing", ">= 0.25", "not asked")])
+    assert bins.labels == ["< -0.5", "-0.5 to < 0.25", ">= 0.25 or missing", "missing", "-9: no loan"]
+    assert bins.said_labels == [
+        "< -0.5",
+        "-0.5 字字 < 0.25",
+        ">= 0.25 字字 字字字字字字字",
+        "字字字字字字字",
+        "-9: no loan",
+    ]
+    grouped = count(words, None, True, groups=[["north", "east"], ["west", "south"]])
+    assert grouped.said_labels == ["north, east", "west, south", "字字字字字字字", "字字字字字字"]
+    long = count(words, None, True, groups=[[*"abcdefgh", "north", "east"], ["west", "south"]])
+    assert long.said_labels[0] == "a, b, c, d, e, f, ... (4 字字字字)"
+    for name in ("to", "up to < 5", "more", "any"):  # categories stay as they are
+        assert name_text(name) == name
+    assert name_text("any value") == "字字字 字字字字字"

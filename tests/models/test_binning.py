@@ -1,5 +1,6 @@
 import decimal
 import math
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -135,8 +136,10 @@ def test_five_thousand_categories_are_grouped_not_memorised():
     ],
 )
 def test_what_cannot_be_binned_says_why(values, reason):
-    with pytest.raises(NotBinned, match=reason):
+    with pytest.raises(NotBinned, match=reason) as refused:
         fit_bins(values, [0, 1] * 50, name="x", direction=None)
+    assert str(refused.value) == f"x: {refused.value.why}"
+    assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)  # as from another process
 
 
 def test_one_known_value_beside_missing_is_informative(risky):

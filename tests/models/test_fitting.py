@@ -132,6 +132,19 @@ def test_constants_dates_and_text_are_named_outcomes(refit, sample):
     assert details["empty"].startswith("all 4000 values are missing")
 
 
+def test_what_became_of_a_candidate_is_told_in_the_language_in_use(refit, sample, signs):
+    odd = {"one": Candidate(), "day": Candidate(), "sex": Candidate(role="protected")}
+    frame = sample[0].assign(one=1.0, day=pd.Timestamp("2026-01-31"), sex="f")
+    found = refit(frame=frame, **odd)
+    fates = found.fates.set_index("variable")
+    assert set(fates["fate"]) == {"in", "dropped", "excluded"}  # kept in English, as every code
+    assert fates.loc["one", "detail"] == "字字字字字字字字, 1 字字 字字字 4000 字字字字."
+    assert fates.loc["day", "detail"].startswith("字字字字字 字字字字字 字字字字字字字 字字字字字字 (datetime64")
+    assert fates.loc["sex", "detail"] == "字字字字字字字字字: 字字字字 字字字 字字字字字字字字 字字字字字字 字字字字"
+    assert found.scorecard.points_table()["label"][0] == "every customer"
+    assert found.scorecard.points_table(said=True)["label"][0] == "字字字字字 字字字字字字字字"
+
+
 def test_too_few_bads_one_class_and_a_small_sample_say_numbers(refit, sample):
     with pytest.raises(SampleError, match="0 bads and 4000 goods"):
         refit(bad=np.zeros(4000))

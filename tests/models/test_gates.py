@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from workbench.core.errors import ParameterError
-from workbench.models.gates import check_gates, gates_for
+from workbench.models.gates import NAMES, check_gates, gate_text, gates_for
 
 GATES = yaml.safe_load((Path(__file__).parents[2] / "params/gates.yaml").read_text())
 GOOD = {
@@ -74,3 +74,9 @@ def test_gates_that_do_not_hold(gates, message):
 def test_an_unknown_kind_of_model():
     with pytest.raises(ParameterError, match="Did you mean 'scorecard'"):
         gates_for(GATES, "scorecards")
+
+
+def test_every_shipped_gate_can_be_said(signs):
+    assert set(NAMES) == {name for section in GATES.values() for name in section}
+    assert gate_text("max_csi") == "字字字_字字字"
+    assert gate_text("of_my_own") == "of_my_own"

@@ -2,7 +2,8 @@ import pandas as pd
 import pytest
 
 from workbench.core.errors import ParameterError
-from workbench.models.reasons import check_templates, reason_texts
+from workbench.core.languages import in_language
+from workbench.models.reasons import check_templates, reason_texts, spoken_language
 
 LABEL = {"en": "Worst days past due", "zh": "最长逾期天数"}
 DAYS = {"en": "Worst days past due in 6 months: {value:.0f} days", "zh": "近6个月最长逾期：{value:.0f}天"}
@@ -21,6 +22,13 @@ def test_a_missing_value_is_not_known():
     assert reason_texts(pd.Series([None]), {"en": "{value:.0%} of the limit"}, LABEL, "en") == [
         "Worst days past due: not known"
     ]
+
+
+def test_reasons_are_in_english_where_one_has_no_other_language():
+    with in_language("zh"):
+        assert spoken_language([DAYS, {}]) == "zh"
+        assert spoken_language([DAYS, {"en": "New customer"}]) == "en"
+    assert spoken_language([DAYS]) == "en"
 
 
 def test_categories_and_braces_in_data_are_only_said():

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.core.errors import ModelError, SampleError, nearest
+from workbench.core.languages import mark
 from workbench.models.columns import Floats, numbers
 
 SCHEMA_VERSION = 1
@@ -195,7 +196,9 @@ def fit_anomaly(
     for i, feature in enumerate(features):
         known = values[~np.isnan(values[:, i]), i]
         if not known.size or known.min() == known.max():
-            left_out[feature] = "constant in the reference" if known.size else "all missing in the reference"
+            left_out[feature] = (
+                mark("constant in the reference") if known.size else mark("all missing in the reference")
+            )
             continue
         middle = float(np.median(known))
         spread = MAD_TO_SIGMA * float(np.median(np.abs(known - middle)))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from workbench.core.errors import ParameterError
 from workbench.core.files import whole_file
+from workbench.core.languages import mark
 from workbench.core.yaml_files import load_params
 from workbench.models.bins import Bins, Merge
 from workbench.models.columns import text_of
@@ -142,11 +143,12 @@ def compare_bins(before: Mapping[str, Mapping[str, Counted]], after: Iterable[Bi
             row = {"variable": variable, "bin": label, "woe_before": was and was.woe, "woe_now": found and found.woe}
             if was is None or found is None:
                 whole = variable not in before or variable not in now
-                change = ("variable in" if whole else "new") if was is None else "variable out" if whole else "gone"
-                rows.append({**row, "z": np.nan, "change": change})
+                came = mark("variable in") if whole else mark("new")
+                left = mark("variable out") if whole else mark("gone")
+                rows.append({**row, "z": np.nan, "change": came if was is None else left})
                 continue
             z = (found.woe - was.woe) / np.hypot(_error(was), _error(found))
-            rows.append({**row, "z": z, "change": "moved" if abs(z) > MOVED_Z else "same"})
+            rows.append({**row, "z": z, "change": mark("moved") if abs(z) > MOVED_Z else mark("same")})
     columns = ["variable", "bin", "woe_before", "woe_now", "z", "change"]
     return pd.DataFrame(rows, columns=columns).astype({"woe_before": "float64", "woe_now": "float64", "z": "float64"})
 

@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.core.errors import ModelError, unknown
+from workbench.core.languages import mark
 from workbench.models.bin_files import BinRule
 from workbench.models.bins import Bins, Codes, Direction, Specials, weight_of_evidence
-from workbench.models.columns import Floats, numbers, text_of, texts
+from workbench.models.columns import ColumnError, Floats, numbers, text_of, texts
 from workbench.models.evaluation import both_classes, unit_weights
 
 RARE_SHARE = 0.005
@@ -33,7 +34,7 @@ class Limits(NamedTuple):
     min_bin_bads: int
 
 
-class NotBinned(ModelError):  # noqa: N818 - an outcome that the table of fates shows, not only a failure
+class NotBinned(ColumnError):  # noqa: N818 - an outcome that the table of fates shows, not only a failure
     """A variable that cannot be binned: constant, all missing, dates, text, or nothing to cut in its direction."""
 
 
@@ -113,12 +114,13 @@ def fit_bins(
     try:
         value = numbers(values, name=name)
         special = _codes_as_numbers(specials, name=name)
-    except ModelError as error:
-        raise NotBinned(str(error)) from error
+    except ColumnError as error:
+        raise NotBinned(name, error.text, error.values) from error
     if np.isnan(value).all():
-        raise NotBinned(f"{name}: all {value.size} values are missing.")
+        raise NotBinned(name, mark("all {rows} values are missing."), {"rows": value.size})
     if (value == value[0]).all():
-        raise NotBinned(f"{name}: constant, {value[0]:g} in all {value.size} rows.")
+        text = mark("constant, {value:g} in all {rows} rows.")
+        raise NotBinned(name, text, {"value": value[0], "rows": value.size})
     seen = ~np.isnan(value) & ~np.isin(value, [code for code, _ in special])
     known = value[seen]
     finite = known[np.isfinite(known)]
@@ -145,9 +147,12 @@ def fit_bins(
         for side in (goods, bads):
             side[joined] += side.pop(joined + 1)
     if not splits and known.size == value.size:
-        raise NotBinned(
-            f"{name}: no cut" + (f" with more risk where {direction}." if direction else " tells bads apart.")
-        )
+        no_cut = {
+            "higher": mark("no cut with more risk where higher."),
+            "lower": mark("no cut with more risk where lower."),
+            None: mark("no cut tells bads apart."),
+        }
+        raise NotBinned(name, no_cut[direction])
     return Bins(name, tuple(splits), (), tuple(goods), tuple(bads), direction, special)
 
 
@@ -220,9 +225,8 @@ def _codes_as_numbers(specials: Specials | None, *, name: str) -> tuple[tuple[fl
     try:
         return tuple((float(code), meaning) for code, meaning in (specials or {}).items())
     except ValueError:
-        raise ModelError(
-            f"{name}: special codes {list(specials or {})}: expected numbers, as the column holds."
-        ) from None
+        text = mark("special codes {codes}: expected numbers, as the column holds.")
+        raise ColumnError(name, text, {"codes": list(specials or {})}) from None
 
 
 def _codes_as_text(specials: Specials | None) -> tuple[tuple[str, str], ...]:
@@ -263,7 +267,9 @@ def _fit_groups(
     seen, categories = codes >= 0, [str(category) for category in found]
     least = 1 if special.any() else 2  # beside a special code, one group may still tell
     if len(categories) < least:
-        raise NotBinned(f"{name}: {'one category only, ' + categories[0] if categories else 'all values are missing'}.")
+        if not categories:
+            raise NotBinned(name, mark("all values are missing."))
+        raise NotBinned(name, mark("one category only, {category}."), {"category": categories[0]})
     counts = np.bincount(codes[seen], minlength=len(categories))
     rare = counts < RARE_SHARE * seen.sum()
     # The rare ones stand together as one category; if all are rare there is nothing left to group.
@@ -271,7 +277,8 @@ def _fit_groups(
         np.where(rare, len(categories), np.arange(len(categories))) if rare.sum() > 1 else np.arange(len(categories))
     )
     if len(np.unique(stand_in)) < least:
-        raise NotBinned(f"{name}: {len(categories):,} categories, each under {RARE_SHARE:.1%} of rows.")
+        text = mark("{count:,} categories, each under {share:.1%} of rows.")
+        raise NotBinned(name, text, {"count": len(categories), "share": RARE_SHARE})
     seen_weight = None if weight is None else weight[seen]
     held = _counts(stand_in[codes[seen]], outcome[seen], len(categories) + 1, seen_weight)  # the rare ones are the last
     there = np.flatnonzero(held.sum(axis=1))
@@ -283,7 +290,8 @@ def _fit_groups(
         members.setdefault(group_of[int(code)], []).append(category)
     groups = [tuple(sorted(group)) for group in members.values()]
     if len(groups) < least:
-        raise NotBinned(f"{name}: no grouping of its {len(categories):,} categories tells bads apart.")
+        text = mark("no grouping of its {count:,} categories tells bads apart.")
+        raise NotBinned(name, text, {"count": len(categories)})
     code_of = {category: code for code, group in enumerate(groups) for category in group}
     by_code = np.asarray([code_of[category] for category in categories] + [len(groups)])
     placed_in, size = by_code[codes], len(groups) + 2 + len(specials)

@@ -7,6 +7,7 @@ weight comes from its own counts by one formula (`weight_of_evidence`).
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.core.errors import ModelError, unknown
+from workbench.core.languages import mark, say
 from workbench.models.columns import Floats, numbers, text_of
 from workbench.models.evaluation import SMOOTHING
 
@@ -24,7 +26,8 @@ Direction = Literal["higher", "lower"] | None
 Specials = Mapping[float | str, str]
 """What a code means that is no amount and no plain category, such as -2: "card not used"."""
 
-MISSING, UNSEEN = "missing", "unseen"
+MISSING, UNSEEN = mark("missing"), mark("unseen")
+ANY, ANY_OTHER = mark("any value"), mark("any other value")
 NEUTRAL = "neutral: no evidence"
 OWN = "own rows"
 
@@ -140,9 +143,17 @@ class Bins:
     @property
     def labels(self) -> list[str]:
         """What each code holds, in words: its name, and what is merged into it."""
-        homes, found = self.homes(), self.names
+        return self._with_merged(self.names, " or ")
+
+    @property
+    def said_labels(self) -> list[str]:
+        """The labels in the language in use; those of `labels` are English in every model."""
+        return self._with_merged([name_text(name) for name in self.names], say(" or "))
+
+    def _with_merged(self, found: list[str], join: str) -> list[str]:
+        homes = self.homes()
         for code in np.flatnonzero(homes != np.arange(self.size)).tolist():
-            found[homes[code]] += f" or {found[code]}"
+            found[homes[code]] += join + found[code]
         return found
 
     @property
@@ -152,7 +163,7 @@ class Bins:
         if self.categorical:
             return [*(_group_label(group) for group in self.groups), MISSING, UNSEEN, *special]
         if not self.splits:
-            return ["any other value" if special else "any value", MISSING, *special]
+            return [ANY_OTHER if special else ANY, MISSING, *special]
         inner = [f"{low:.7g} to < {high:.7g}" for low, high in itertools.pairwise(self.splits)]
         return [f"< {self.splits[0]:.7g}", *inner, f">= {self.splits[-1]:.7g}", MISSING, *special]
 
@@ -207,14 +218,17 @@ class Bins:
             codes[value == special] = self.special_code + i
         return self.homes()[codes]
 
-    def table(self) -> pd.DataFrame:
-        """Return one row a bin: label, count, goods, bads, bad_rate (NaN where empty), woe, iv, evidence."""
+    def table(self, *, said: bool = False) -> pd.DataFrame:
+        """Return one row a bin: label, count, goods, bads, bad_rate (NaN where empty), woe, iv, evidence.
+
+        Labels are English, as they are kept, or `said` in the language in use.
+        """
         goods, bads = np.asarray(self.goods), np.asarray(self.bads)
         count, woe = goods + bads, self.woe
         rate = np.divide(bads, count, out=np.full(len(count), np.nan), where=count > 0)
         return pd.DataFrame(
             {
-                "label": self.labels,
+                "label": self.said_labels if said else self.labels,
                 "count": count,
                 "goods": goods,
                 "bads": bads,
@@ -257,6 +271,23 @@ class Bins:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"bins: {error!r} in {dict(data)!r:.200}. Read them from Bins.to_dict.") from error
+
+
+_RANGE = re.compile(r"(-?[\d.]\S*) to < (-?[\d.]\S*)")
+_GROUP = re.compile(r"(.*), \.\.\. \(([\d,]+) more\)", re.DOTALL)
+
+
+def name_text(name: str) -> str:
+    """Return the name of a bin, as `Bins.names` has it, in the language in use; categories stay as they are.
+
+    >>> name_text("3 to < 5")
+    '3 to < 5'
+    """
+    if found := _RANGE.fullmatch(name):
+        return say("{low} to < {high}", low=found[1], high=found[2])
+    if found := _GROUP.fullmatch(name):
+        return say("{categories}, ... ({count} more)", categories=found[1], count=found[2])
+    return say(name) if name in (MISSING, UNSEEN, ANY, ANY_OTHER) else name
 
 
 def _as_lists(value: Any) -> Any:

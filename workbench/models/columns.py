@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,33 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.core.errors import ModelError
+from workbench.core.languages import mark, say
 
 Floats = npt.NDArray[np.float64]
+
+
+class ColumnError(ModelError):
+    """A column that cannot be used as it is.
+
+    The message is in English as every error's; `why` is for a page, in the language in use.
+
+    >>> error = ColumnError("income", "constant, {value:g} in all {rows} rows.", {"value": 7.0, "rows": 20})
+    >>> str(error), error.why
+    ('income: constant, 7 in all 20 rows.', 'constant, 7 in all 20 rows.')
+    """
+
+    def __init__(self, name: str, text: str, values: Mapping[str, object] | None = None) -> None:
+        super().__init__(name, text, values or {})
+        self.text, self.values = text, values or {}
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return f"{self.args[0]}: {self.text.format(**self.values)}"
+
+    @property
+    def why(self) -> str:
+        """What is wrong with the column, without its name."""
+        return say(self.text, **self.values)
 
 
 def numbers(values: pd.Series, *, name: str) -> Floats:
@@ -24,9 +50,11 @@ def numbers(values: pd.Series, *, name: str) -> Floats:
     if isinstance(dtype, pd.CategoricalDtype):
         values = values.astype(object)
     elif pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
-        raise ModelError(f"{name}: dates where numbers belong ({dtype}). Turn them into days before as_of.")
+        text = mark("dates where numbers belong ({dtype}). Turn them into days before as_of.")
+        raise ColumnError(name, text, {"dtype": str(dtype)})
     elif pd.api.types.is_timedelta64_dtype(dtype):
-        raise ModelError(f"{name}: durations where numbers belong ({dtype}). Turn them into days.")
+        text = mark("durations where numbers belong ({dtype}). Turn them into days.")
+        raise ColumnError(name, text, {"dtype": str(dtype)})
     elif isinstance(dtype, pd.StringDtype) or str(dtype).startswith(("string", "large_string")):
         values = values.astype(object)
     if values.dtype == object:
@@ -39,15 +67,18 @@ def numbers(values: pd.Series, *, name: str) -> Floats:
             words = known[strange][pd.to_numeric(known[strange], errors="coerce").isna()]
             wrong = words if len(words) > 0 else known[strange]
             example = wrong.iloc[0]
-            raise ModelError(
-                f"{name}: {len(wrong)} of {len(values)} values are not numbers, such as {example!r} "
-                f"({type(example).__name__}). Convert the column, or declare it categorical."
+            text = mark(
+                "{wrong} of {all} values are not numbers, such as {example!r} ({type}). "
+                "Convert the column, or declare it categorical."
             )
+            found = {"wrong": len(wrong), "all": len(values), "example": example, "type": type(example).__name__}
+            raise ColumnError(name, text, found)
         return np.asarray([np.nan if missing else float(v) for v, missing in zip(values, values.isna(), strict=True)])
     try:
         return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{name}: a column of {dtype} where numbers belong ({error}).") from error
+        text = mark("a column of {dtype} where numbers belong ({error}).")
+        raise ColumnError(name, text, {"dtype": str(dtype), "error": str(error)}) from error
 
 
 def text_of(value: Any) -> str:

@@ -16,12 +16,13 @@ from workbench.book.book import Book
 from workbench.book.performance import is_active, performance
 from workbench.core.dates import add_months, month_end, month_ends
 from workbench.core.errors import ParameterError
+from workbench.core.languages import mark
 from workbench.models.sample import follow_up, read_until, window_end
 
 # Each bucket with the days past due at which it begins: those of Siddiqi (2006), on whose bounds lie the usual 30 of good
 # and 90 of bad. Portfolio reports use the supervisors' buckets, 1-30 to over 90 (`workbench.book.portfolio`).
-BUCKETS: tuple[tuple[str, int], ...] = (("current", 0), ("1-29", 1), ("30-59", 30), ("60-89", 60), ("90+", 90))
-WRITTEN_OFF = "written off"  # the worst of all; nobody active is in it
+BUCKETS: tuple[tuple[str, int], ...] = ((mark("current"), 0), ("1-29", 1), ("30-59", 30), ("60-89", 60), ("90+", 90))
+WRITTEN_OFF = mark("written off")  # the worst of all; nobody active is in it
 _FROM = [name for name, _start in BUCKETS]
 _TO = [*_FROM, WRITTEN_OFF]
 WINDOWS = (3, 6, 9, 12, 15, 18, 24)  # months

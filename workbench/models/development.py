@@ -13,6 +13,7 @@ from ibis import _
 from workbench.book.book import Book
 from workbench.core.dates import last_month_end, month_end, step_back
 from workbench.core.errors import ParameterError, SampleError, unknown
+from workbench.core.languages import mark
 from workbench.indicators.registry import select
 from workbench.indicators.stored import load_panel
 from workbench.models.columns import texts
@@ -20,7 +21,7 @@ from workbench.models.fitting import Candidate
 from workbench.models.sample import Sample, hash_share, latest_observation
 from workbench.models.sample_table import TableSample
 
-PARTS = ("train", "test", "out of time", "new customers", "out of group")
+PARTS = (mark("train"), mark("test"), mark("out of time"), mark("new customers"), mark("out of group"))
 
 
 def observation_dates(
@@ -275,7 +276,7 @@ def calibration_rows(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     test = rows[rows["part"] == "test"]
     if test["bad"].sum() >= ENOUGH_BADS:
         return test, "test"
-    return rows[rows["part"].isin(["train", "test"])], "train and test"
+    return rows[rows["part"].isin(["train", "test"])], mark("train and test")
 
 
 def sign_offs(lines: Sequence[str], offered: Mapping[str, Candidate]) -> dict[str, str]:

@@ -10,12 +10,27 @@ import pandas as pd
 from scipy.special import expit
 
 from workbench.core.errors import ParameterError, SampleError
+from workbench.core.languages import mark, say
 from workbench.models.calibration import calibrate
 from workbench.models.challenger import Challenger
 from workbench.models.columns import Floats
 from workbench.models.evaluation import brier, gini, ks, unit_weights
 from workbench.models.intervals import Interval, difference, gini_difference, interval
 from workbench.models.scorecard import Scorecard
+
+BAD_RATE, MONEY_GONE_BAD = mark("Bad rate of the best {share:.0%}"), mark("Money gone bad, of the best {share:.0%}")
+CHAMPION, CHALLENGER, NEITHER = mark("champion"), mark("challenger"), mark("no difference shown")
+ACCEPTS, REFUSES = mark("accepts"), mark("refuses")
+
+
+def measure_text(measure: str, *, approve: float) -> str:
+    """Return the name of a measure of `compare` in the language in use.
+
+    >>> measure_text("Bad rate of the best 90%", approve=0.9)
+    'Bad rate of the best 90%'
+    """
+    whole = {text.format(share=approve): text for text in (BAD_RATE, MONEY_GONE_BAD)}
+    return say(whole.get(measure, measure), share=approve)
 
 
 def compare(
@@ -56,10 +71,10 @@ def compare(
 
     table = []
     for measure, statistic, column, higher_is_better in (
-        ("Gini", gini, "score", True),
-        ("KS", ks, "score", True),
-        ("Brier score", brier, "pd", False),
-        (f"Bad rate of the best {approve:.0%}", accepted, "score", False),
+        (mark("Gini"), gini, "score", True),
+        (mark("KS"), ks, "score", True),
+        (mark("Brier score"), brier, "pd", False),
+        (BAD_RATE.format(share=approve), accepted, "score", False),
     ):
         one, two = champion[column].to_numpy(), challenger[column].to_numpy()
         try:
@@ -106,7 +121,7 @@ def _lost(
     except SampleError:
         found = Interval(apart(outcome, every, common["weights"]), np.nan, np.nan, 0.95)
     return {
-        "measure": f"Money gone bad, of the best {approve:.0%}",
+        "measure": MONEY_GONE_BAD.format(share=approve),
         "champion": lost(outcome, one, every, common["weights"]),
         "challenger": lost(outcome, two, every, common["weights"]),
         "difference": found.value,
@@ -119,8 +134,8 @@ def _lost(
 def _better(found: Interval, *, higher: bool) -> str:
     """Return whose the better measure is, or that none is shown."""
     if found.low > 0 or found.high < 0:
-        return "challenger" if (found.low > 0) == higher else "champion"
-    return "no difference shown"
+        return CHALLENGER if (found.low > 0) == higher else CHAMPION
+    return NEITHER
 
 
 def checked_amounts(amounts: npt.ArrayLike, rows: int) -> Floats:
@@ -208,10 +223,10 @@ def swap_set(
     # within a tie both take the same rows first, so that a score against itself swaps nobody
     both = np.minimum(one, two)
     cells = {
-        ("accepts", "accepts"): both,
-        ("accepts", "refuses"): one - both,
-        ("refuses", "accepts"): two - both,
-        ("refuses", "refuses"): 1 - np.maximum(one, two),
+        (ACCEPTS, ACCEPTS): both,
+        (ACCEPTS, REFUSES): one - both,
+        (REFUSES, ACCEPTS): two - both,
+        (REFUSES, REFUSES): 1 - np.maximum(one, two),
     }
     table = []
     for (first, second), part in cells.items():

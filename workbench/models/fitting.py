@@ -13,23 +13,35 @@ import pandas as pd
 
 from workbench import __version__
 from workbench.core.errors import ModelError, ParameterError, SampleError, nearest, unknown
+from workbench.core.languages import mark, say
 from workbench.models.bin_files import BinRule
 from workbench.models.binning import RARE_SHARE, NotBinned, count_bins, fit_bins
-from workbench.models.bins import Bins, Direction, Specials, weight_of_evidence
-from workbench.models.columns import Floats, numbers, texts
+from workbench.models.bins import Bins, Direction, Specials, name_text, weight_of_evidence
+from workbench.models.columns import ColumnError, Floats, numbers, texts
 from workbench.models.evaluation import both_classes, gini, unit_weights
 from workbench.models.grades import Bands, check_bands
 from workbench.models.reasons import Texts, check_templates
 from workbench.models.scorecard import Scaling, Scorecard, scaled
-from workbench.models.selection import Columns, Fates, Method, choose, drop_collinear, drop_correlated, monthly_csi
+from workbench.models.selection import (
+    DROPPED,
+    EXCLUDED,
+    IN,
+    Columns,
+    Fates,
+    Method,
+    choose,
+    drop_collinear,
+    drop_correlated,
+    monthly_csi,
+)
 
 REFUSED_ROLES: Mapping[str, str] = {
-    "protected": "protected: kept for fairness checks only",
-    "private": "private: identifies a person",
-    "outcome": "outcome: knows what the model is to foresee",
-    "care": "care: no candidate without a recorded sign-off",
-    "key": "key: an identifier, not a measure",
-    "current_only": "current_only: its past is not known, so it may hold the future",
+    "protected": mark("protected: kept for fairness checks only"),
+    "private": mark("private: identifies a person"),
+    "outcome": mark("outcome: knows what the model is to foresee"),
+    "care": mark("care: no candidate without a recorded sign-off"),
+    "key": mark("key: an identifier, not a measure"),
+    "current_only": mark("current_only: its past is not known, so it may hold the future"),
 }
 ROLES = ("feature", "proxy", *REFUSED_ROLES)
 
@@ -135,9 +147,9 @@ class NothingSurvived(ModelError):  # noqa: N818 - an outcome, as NotBinned is
 class FittedScorecard(NamedTuple):
     """A scorecard with the evidence for it.
 
-    `fates`: variable, fate ('in', 'dropped', 'excluded'), detail, iv and csi (NaN where not measured), in order of the
-    candidates. `coefficients`: variable, coefficient, std_error, p_value, contribution (its share of the summed
-    standard deviations of points), the intercept first.
+    `fates`: variable, fate ('in', 'dropped', 'excluded'), detail (in the language in use), iv and csi (NaN where not
+    measured), in order of the candidates. `coefficients`: variable, coefficient, std_error, p_value, contribution (its
+    share of the summed standard deviations of points), the intercept first.
     """
 
     scorecard: Scorecard
@@ -227,7 +239,7 @@ def fit_scorecard(
         lines = "; ".join(f"{row.variable}: {row.detail}" for row in fates.frame().itertuples())
         raise NothingSurvived(f"sample of {name}: no candidate survived ({lines:.1000}).", fates.frame())
     for kept in woe:
-        fates.set(kept, "in", "ridge fit: the plain one did not converge" if fit.fell_back else "")
+        fates.set(kept, IN, say("ridge fit: the plain one did not converge") if fit.fell_back else "")
     variables = tuple(
         scaled(
             bins[kept],
@@ -302,10 +314,10 @@ def _bin(
             alone = _gini_alone(sample[name], outcome, candidate, options.min_bads)
             if alone > options.max_gini:
                 leaks.append(f"{name} (Gini {alone:.3f})")
-                fates.set(name, "", f"leak allowed: Gini {alone:.3f} alone")
+                fates.set(name, "", say("leak allowed: Gini {gini:.3f} alone", gini=alone))
             found = _bins_of(sample[name], outcome, weight, name, candidate, options, rules.get(name))
         except NotBinned as reason:
-            fates.set(name, "dropped", str(reason).removeprefix(f"{name}: "))
+            fates.set(name, DROPPED, reason.why)
             continue
         except ModelError as error:
             refused.append(str(error))
@@ -316,9 +328,10 @@ def _bin(
         if name in rules:
             fates.set(name, "", _said_of(rules[name]))
         if found.iv < options.min_iv:
-            fates.set(name, "dropped", f"IV {found.iv:.3f} under {options.min_iv:g}")
+            fates.set(name, DROPPED, say("IV {iv:.3f} under {limit:g}", iv=found.iv, limit=options.min_iv))
         elif csi > options.max_csi:
-            fates.set(name, "dropped", f"unstable: CSI {csi:.2f} of a month above {options.max_csi:g}")
+            unstable = say("unstable: CSI {csi:.2f} of a month above {limit:g}", csi=csi, limit=options.max_csi)
+            fates.set(name, DROPPED, unstable)
         else:
             bins[name], woe[name] = found, found.woe[codes]
     if refused:
@@ -343,14 +356,14 @@ def _admitted(
             raise ParameterError(f"candidate {name}: {unknown('role', candidate.role, ROLES)}")
         said = options.signed_off.get(name, "").strip()
         if candidate.role == "care" and said:
-            fates.set(name, "", f"care, signed off: {said}")
+            fates.set(name, "", say("care, signed off: {said}", said=said))
         elif candidate.role == "proxy" and options.allow_proxy:
-            fates.set(name, "", "proxy allowed")
+            fates.set(name, "", say("proxy allowed"))
         elif candidate.role == "proxy":
-            fates.set(name, "excluded", "proxy: may stand for a protected trait; set allow_proxy to use it")
+            fates.set(name, EXCLUDED, say("proxy: may stand for a protected trait; set allow_proxy to use it"))
             continue
         elif candidate.role in REFUSED_ROLES:
-            fates.set(name, "excluded", REFUSED_ROLES[candidate.role])
+            fates.set(name, EXCLUDED, say(REFUSED_ROLES[candidate.role]))
             continue
         if int((sample.columns == name).sum()) != 1:
             hint = nearest(name, [str(column) for column in sample.columns])
@@ -359,7 +372,7 @@ def _admitted(
         values = _fingerprint(sample[name])
         twin = first_of.setdefault(values, name) if values else name
         if twin != name:
-            fates.set(name, "dropped", f"the same values as {twin} in every row")
+            fates.set(name, DROPPED, say("the same values as {other} in every row", other=twin))
             continue
         admitted.append(name)
     return admitted
@@ -401,9 +414,12 @@ def _bins_of(
 
 def _said_of(rule: BinRule) -> str:
     """Return what a person drew, in a few words."""
-    merged = [f"{merge.what} with {merge.into} ({merge.why})" for merge in rule.merge]
-    free = [f"order free ({rule.why})"] if rule.order == "free" else []
-    return "; ".join(["bins by hand", *merged, *free])
+    merged = [
+        say("{what} with {into} ({why})", what=name_text(merge.what), into=name_text(merge.into), why=merge.why)
+        for merge in rule.merge
+    ]
+    free = [say("order free ({why})", why=rule.why)] if rule.order == "free" else []
+    return say("; ").join([say("bins by hand"), *merged, *free])
 
 
 def _gini_alone(values: pd.Series, outcome: npt.NDArray[np.bool_], candidate: Candidate, min_bads: int) -> float:
@@ -416,8 +432,8 @@ def _gini_alone(values: pd.Series, outcome: npt.NDArray[np.bool_], candidate: Ca
         return _gini_by_value(pd.Series(texts(values), dtype=object), outcome)
     try:
         value = numbers(values, name=values.name if isinstance(values.name, str) else "candidate")
-    except ModelError as error:
-        raise NotBinned(str(error)) from error
+    except ColumnError as error:
+        raise NotBinned(error.args[0], error.text, error.values) from error
     strength = _gini_by_value(pd.Series(value), outcome)
     value = np.where(np.isin(value, [code for code in candidate.specials if not isinstance(code, str)]), np.nan, value)
     known = ~np.isnan(value)

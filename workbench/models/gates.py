@@ -7,8 +7,29 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from workbench.core.errors import ParameterError, unknown
+from workbench.core.languages import mark, say
 
 GateSpec = Mapping[str, float]
+NAMES = (
+    mark("gini_out_of_time"),
+    mark("gini_out_of_time_low"),
+    mark("gini_drop"),
+    mark("calibration_ratio_out_of_time"),
+    mark("bads_out_of_time"),
+    mark("psi_score"),
+    mark("max_csi"),
+    mark("max_incomplete_share"),
+    mark("wrong_signs"),
+    mark("gini_test"),
+    mark("gini_test_low"),
+    mark("gini_drop_test"),
+    mark("calibration_ratio_test"),
+    mark("bads_test"),
+    mark("psi_score_test"),
+    mark("reference_rows"),
+    mark("features"),
+)
+"""The gates that are shipped: what each measures can be said."""
 
 
 class GateResult(NamedTuple):
@@ -23,6 +44,11 @@ class GateResult(NamedTuple):
         """Say the result as one line of a report."""
         found = "not measured" if self.value is None else f"{self.value:.4g}"
         return f"{self.name}: {found}, expected {self.bound}: {'passed' if self.passed else 'failed'}"
+
+
+def gate_text(name: str) -> str:
+    """Return what a gate is called in the language in use; one that is not shipped keeps its name."""
+    return say(name) if name in NAMES else name
 
 
 def check_gates(metrics: Mapping[str, float], gates: Mapping[str, GateSpec]) -> list[GateResult]:
@@ -55,7 +81,7 @@ def check_gates(metrics: Mapping[str, float], gates: Mapping[str, GateSpec]) -> 
             if isinstance(bound, bool) or not isinstance(bound, (int, float)) or not math.isfinite(bound):
                 raise ParameterError(f"gates: {name}: {key} is {bound!r}; expected a number.")
         low, high = spec.get("min", -math.inf), spec.get("max", math.inf)
-        wanted = " and ".join(
+        wanted = say(" and ").join(
             f"{'>=' if key == 'min' else '<='} {spec[key]:g}" for key in ("min", "max") if key in spec
         )
         value = metrics.get(name)

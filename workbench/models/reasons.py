@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from string import Formatter
 
 import numpy as np
 import pandas as pd
 
 from workbench.core.errors import ParameterError
+from workbench.core.languages import language
 from workbench.models.columns import numbers, texts
 
 Texts = Mapping[str, str]
@@ -34,6 +35,15 @@ def check_templates(templates: Texts, *, name: str, categorical: bool = False) -
                 f"reason of {name} ({lang}): {template!r} cannot be filled ({error!r}). "
                 "Its only place is {value}, with a number format such as {value:.0f}."
             ) from error
+
+
+def spoken_language(reasons: Iterable[Texts]) -> str:
+    """Return the language in use, or `en` where one of the reasons does not speak it.
+
+    >>> spoken_language([{"en": "Overdue: {value:.0f} days"}, {}])
+    'en'
+    """
+    return language() if all(language() in templates for templates in reasons if templates) else "en"
 
 
 def reason_texts(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workbench.core.errors import ModelError, nearest, unknown
+from workbench.core.languages import mark, say
 from workbench.models.bins import Bins
 from workbench.models.columns import Floats
 from workbench.models.grades import Bands, check_bands
@@ -24,6 +25,7 @@ SCHEMA_VERSION = 2
 """docs/scorecard-format.md; version 1 had neither `dtype` nor `unit` of a variable, and is read too."""
 MAX_REASONS = 4
 """At most four reasons: the number that Regulation B's commentary (12 CFR 1002.9(b)(2)) calls enough."""
+BASE, EVERYBODY = mark("(base)"), mark("every customer")
 
 
 @dataclass(frozen=True)
@@ -277,15 +279,18 @@ class Scorecard:
                 texts.append([said[row, i] for i in places[:number]])
         return codes, texts
 
-    def points_table(self) -> pd.DataFrame:
+    def points_table(self, *, said: bool = False) -> pd.DataFrame:
         """Return the scorecard as people read it: one row a bin, after a row with the base points.
 
         Columns: variable, label, count, goods, bads, bad_rate, woe, iv, evidence, points. Counts are whole numbers of
-        rows, or sums of their weights where the sample has weights.
+        rows, or sums of their weights where the sample has weights. Words are English, as they are kept, or `said` in the
+        language in use.
         """
-        base = pd.DataFrame({"variable": ["(base)"], "label": ["every customer"], "points": [self.base_points]})
+        words = [say(text) if said else text for text in (BASE, EVERYBODY)]
+        base = pd.DataFrame({"variable": words[:1], "label": words[1:], "points": [self.base_points]})
         tables = [
-            variable.bins.table().assign(variable=variable.name, points=variable.points) for variable in self.variables
+            variable.bins.table(said=said).assign(variable=variable.name, points=variable.points)
+            for variable in self.variables
         ]
         columns = ["variable", "label", "count", "goods", "bads", "bad_rate", "woe", "iv", "evidence", "points"]
         whole = all(isinstance(count, int) for v in self.variables for count in (*v.bins.goods, *v.bins.bads))

@@ -17,6 +17,7 @@ from workbench.core.languages import language, mark
 from workbench.core.workspace import Workspace
 from workbench.indicators.stored import load_panel
 from workbench.models.bin_files import BinRule, Counted, counted_of
+from workbench.models.reasons import spoken_language
 from workbench.models.scorecard import Scorecard
 from workbench.models.tracking import ModelVersion, aliases_of, load_model
 
@@ -84,8 +85,7 @@ def score_panel(scorecard: Scorecard, version: ModelVersion, panel: pd.DataFrame
 
     Reasons are in the language in use, or in English where the scorecard does not speak it.
     """
-    speaks = all(language() in variable.reason for variable in scorecard.variables)
-    scored = scorecard.score(panel, lang=language() if speaks else "en")
+    scored = scorecard.score(panel, lang=spoken_language(variable.reason for variable in scorecard.variables))
     return pd.DataFrame(
         {
             "customer_id": panel["customer_id"],

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.special import chdtri, expit, ndtr
 
 from workbench.core.errors import ParameterError, unknown
+from workbench.core.languages import mark, say, say_count
 from workbench.models.columns import Floats
 from workbench.models.regression import Logistic, by_group, logistic
 from workbench.models.stability import index_of_counts
@@ -19,10 +20,11 @@ Method = Literal["stepwise", "backward", "l1"]
 METHODS: tuple[Method, ...] = ("stepwise", "backward", "l1")
 L1_PENALTIES = 20
 L1_FOLDS = 5
+IN, DROPPED, EXCLUDED = mark("in"), mark("dropped"), mark("excluded")
 
 
 class Fates:
-    """What became of each candidate so far."""
+    """What became of each candidate so far: `IN`, `DROPPED` or `EXCLUDED`, and why, in the language in use."""
 
     def __init__(self, candidates: Mapping[str, object]) -> None:
         self.rows: dict[str, dict[str, object]] = {
@@ -32,7 +34,7 @@ class Fates:
     def set(self, name: str, fate: str, detail: str) -> None:
         """Say what became of a candidate; details are added to those before."""
         before = str(self.rows[name]["detail"])
-        self.rows[name] |= {"fate": fate, "detail": f"{before}; {detail}" if before and detail else before or detail}
+        self.rows[name] |= {"fate": fate, "detail": say("; ").join(part for part in (before, detail) if part)}
 
     def frame(self) -> pd.DataFrame:
         """Return columns variable, fate, detail, iv, csi."""
@@ -83,7 +85,7 @@ def drop_correlated(columns: Columns, limit: float, fates: Fates) -> None:
         rival = max(kept, key=lambda j: abs(matrix[i, j]), default=None)
         if rival is not None and abs(matrix[i, rival]) > limit:
             found = f"{matrix[i, rival]:.2f}".replace("0.", ".")
-            fates.set(name, "dropped", f"correlated {found} with {names[rival]}")
+            fates.set(name, DROPPED, say("correlated {found} with {other}", found=found, other=names[rival]))
             del columns.woe[name]
         else:
             kept.append(i)
@@ -101,7 +103,7 @@ def drop_collinear(columns: Columns, limit: float, fates: Fates) -> None:
         worst = int(np.argmax(factors))
         if factors[worst] <= limit:
             return
-        fates.set(names[worst], "dropped", f"VIF {factors[worst]:.1f} above {limit:g}")
+        fates.set(names[worst], DROPPED, say("VIF {found:.1f} above {limit:g}", found=factors[worst], limit=limit))
         del columns.woe[names[worst]]
 
 
@@ -137,7 +139,7 @@ def choose(
         chosen = _lasso(columns, names)
         for name in names:
             if name not in chosen:
-                fates.set(name, "dropped", "coefficient 0 under the L1 penalty")
+                fates.set(name, DROPPED, say("coefficient 0 under the L1 penalty"))
         names = chosen
     return _backward(columns, names, max_p_value, ridge, max_variables, fates)
 
@@ -151,7 +153,7 @@ def _backward(
         worst, detail = _worst(fit, max_p_value, max_variables)
         if worst is None:
             return names, fit
-        fates.set(names[worst], "dropped", detail)
+        fates.set(names[worst], DROPPED, detail)
         names = [name for i, name in enumerate(names) if i != worst]
 
 
@@ -160,13 +162,18 @@ def _worst(fit: Logistic, max_p_value: float, max_variables: int) -> tuple[int |
     slopes, p_values, ratio = fit.coefficients[1:], fit.p_values[1:], fit.coefficients[1:] / fit.std_errors[1:]
     if (slopes >= 0).any():
         worst = int(np.argmax(ratio))
-        return worst, f"wrong sign: coefficient {slopes[worst]:+.2f} beside the others"
+        return worst, say("wrong sign: coefficient {slope:+.2f} beside the others", slope=slopes[worst])
     if (p_values > max_p_value).any():
         worst = int(np.argmin(np.abs(ratio)))
-        return worst, f"p-value {p_values[worst]:.3f} above {max_p_value:g}"
+        return worst, say("p-value {p:.3f} above {limit:g}", p=p_values[worst], limit=max_p_value)
     if len(slopes) > max_variables:
         worst = int(np.argmin(np.abs(ratio)))
-        return worst, f"weakest beyond {max_variables} variables (z {abs(ratio[worst]):.1f})"
+        return worst, say_count(
+            max_variables,
+            "weakest beyond {count} variable (z {z:.1f})",
+            "weakest beyond {count} variables (z {z:.1f})",
+            z=abs(ratio[worst]),
+        )
     return None, ""
 
 
@@ -189,16 +196,22 @@ def _stepwise(columns: Columns, max_p_value: float, ridge: float, max_variables:
         seen.add(frozenset(entered))
     for name in columns.woe:
         if name not in entered and name not in waiting:
-            fates.set(name, "dropped", removed[name])  # with it the set would be one that was left before
+            fates.set(name, DROPPED, removed[name])  # with it the set would be one that was left before
     for name, statistic in zip(waiting, z, strict=True):
         p = 2 * ndtr(-abs(statistic))
         if statistic >= 0:
-            detail = f"wrong sign beside the others (z {statistic:+.1f})"
+            detail = say("wrong sign beside the others (z {z:+.1f})", z=statistic)
         elif p > max_p_value:
-            detail = removed.get(name, f"adds nothing beside the others: p-value {p:.3f} above {max_p_value:g}")
+            nothing = say("adds nothing beside the others: p-value {p:.3f} above {limit:g}", p=p, limit=max_p_value)
+            detail = removed.get(name, nothing)
         else:
-            detail = f"beyond {max_variables} variables (z {abs(statistic):.1f})"
-        fates.set(name, "dropped", detail)
+            detail = say_count(
+                max_variables,
+                "beyond {count} variable (z {z:.1f})",
+                "beyond {count} variables (z {z:.1f})",
+                z=abs(statistic),
+            )
+        fates.set(name, DROPPED, detail)
     return entered
 
 

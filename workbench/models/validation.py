@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.core.errors import ParameterError, SampleError, unknown
+from workbench.core.languages import mark
 from workbench.models.columns import Floats
 from workbench.models.development import PARTS, candidates, validation_part
 from workbench.models.evaluation import brier, gini, ks
@@ -15,7 +16,7 @@ from workbench.models.intervals import delong_interval, difference, gini_differe
 from workbench.models.scorecard import Scorecard
 from workbench.models.stability import psi_interval
 
-SCORE = "score"
+SCORE = mark("score")
 _SIGNS = {"higher": -1.0, "lower": 1.0}
 
 
@@ -159,12 +160,12 @@ def rounding_loss(exact: Scorecard, rounded: Scorecard, rows: pd.DataFrame) -> p
     apart = (scores[0] - scores[1]).abs()
     ginis = [gini(rows["bad"], score, rows.get("sample_weight")) for score in scores]
     found = {
-        "Gini with exact points": ginis[0],
-        "Gini with whole points": ginis[1],
-        "Largest difference of a score": apart.max(),
-        "Mean difference of a score": apart.mean(),
-        "Distinct scores, exact": scores[0].round(9).nunique(),
-        "Distinct scores, whole": scores[1].nunique(),
+        mark("Gini with exact points"): ginis[0],
+        mark("Gini with whole points"): ginis[1],
+        mark("Largest difference of a score"): apart.max(),
+        mark("Mean difference of a score"): apart.mean(),
+        mark("Distinct scores, exact"): scores[0].round(9).nunique(),
+        mark("Distinct scores, whole"): scores[1].nunique(),
     }
     return pd.DataFrame({"measure": list(found), "value": [float(value) for value in found.values()]})
 
