@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import base64
+import warnings
 from decimal import Decimal
 
 import pandas as pd
 import pytest
 
 from workbench.core.errors import ParameterError
-from workbench.reporting import blocks
+from workbench.core.languages import in_language
+from workbench.reporting import blocks, style
 from workbench.reporting.blocks import ColumnFormat, Tile
 from workbench.reporting.style import STATUSES
 
@@ -108,6 +110,22 @@ def test_not_assessed_says_that_the_stage_did_not_run() -> None:
 def test_figure_needs_alt_text() -> None:
     with pytest.raises(ParameterError, match="alt text is empty"):
         blocks.figure(plotted()["trend"], alt=" ")
+
+
+def test_a_page_in_chinese_without_a_font_for_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn(caption: str = "Below.") -> str:
+        return blocks.figure(plotted()["alerts"], alt="Alerts", caption=caption).html
+
+    hint = "fonts-noto-cjk"
+    monkeypatch.setattr(style, "_installed", lambda: frozenset({"DejaVu Sans", "Noto Sans CJK SC"}))
+    with in_language("zh"):
+        assert hint not in drawn()
+    monkeypatch.setattr(style, "_installed", lambda: frozenset({"DejaVu Sans"}))
+    assert hint not in drawn()
+    with in_language("zh"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert drawn().count(hint) == drawn("").count(hint) == 1
+        assert drawn().index("Below.<br>") < drawn().index(hint)
 
 
 def test_figure_is_the_same_bytes_twice_and_large_ones_become_png() -> None:

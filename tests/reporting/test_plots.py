@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
 
 import matplotlib as mpl
@@ -9,6 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from workbench.core.errors import ParameterError
+from workbench.core.languages import in_language
 from workbench.reporting import blocks, plots, style
 
 from .samples import plotted
@@ -102,3 +104,36 @@ def test_gaps_stay_gaps() -> None:
     table = pd.DataFrame({"month": ["2026-01", "2026-02", "2026-03"], "bad_rate": [0.1, None, 0.2]})
     line = plots.plot_bad_rate_trend(table).lines[0]
     assert pd.isna(line.get_ydata()[1])
+
+
+def texts(ax: Axes) -> list[str]:
+    ax.figure.canvas.draw()
+    ticks = [*ax.get_xticklabels(), *ax.get_yticklabels(), ax.xaxis.get_offset_text(), ax.yaxis.get_offset_text()]
+    own = [ax.get_title(loc="left"), ax.get_title(), ax.get_xlabel(), ax.get_ylabel()]
+    return [text for text in (*own, *(found.get_text() for found in (*ax.texts, *ticks))) if text]
+
+
+def test_every_word_of_a_plot_is_said(signs: None) -> None:
+    data = {*"ABCDEFG", "EUR", "employed_since", "education", "monthly_income", "utilisation", "months", "to"}
+    data |= {f"{year}Q{quarter}" for year in (2023, 2024) for quarter in (1, 2, 3, 4)} | {
+        "Default",
+        "Credit",
+        "limits",
+        "rate",
+    }
+    for name, ax in plotted().items():
+        for text in texts(ax):
+            left = [word for word in re.split(r"[^A-Za-z0-9_]+", text) if re.search("[A-Za-z]", word)]
+            assert set(left) <= data, (name, text)
+    empty = plots.plot_missingness(pd.DataFrame({"column": [], "missing_share": []}))
+    assert any("字" in text for text in texts(empty))
+
+
+def test_months_read_as_in_chinese() -> None:
+    table = pd.DataFrame({"month": pd.date_range("2024-10-31", periods=7, freq="ME"), "bad_rate": 0.1})
+    with in_language("zh"):
+        ax = plots.plot_bad_rate_trend(table)
+        days = [text for text in texts(ax) if re.fullmatch(r"\d+[年月]", text)]
+        assert days == ["11月", "12月", "2025年", "2月", "3月", "4月", "5月"]
+        assert "2026年6月" in texts(plots.plot_bad_rate_trend(pd.DataFrame({"month": ["2026-06"], "bad_rate": [0.1]})))
+    assert "Jun 2026" in texts(plots.plot_bad_rate_trend(pd.DataFrame({"month": ["2026-06"], "bad_rate": [0.1]})))

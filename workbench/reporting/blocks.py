@@ -7,6 +7,7 @@ import io
 import math
 import re
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,7 +21,7 @@ from workbench.core.errors import ParameterError
 from workbench.core.languages import say
 from workbench.reporting.formats import ColumnFormat, format_value, is_missing, plain_text, require_columns
 from workbench.reporting.markup import Block, Html, escape, join
-from workbench.reporting.style import DARK_TWIN, STATUSES, css_colours, figure_settings, status_of
+from workbench.reporting.style import DARK_TWIN, STATUSES, css_colours, figure_settings, font_hint, status_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -284,7 +285,10 @@ def figure(fig_or_axes: Figure | Axes, *, alt: str, caption: str = "") -> Block:
     fig = fig_or_axes if isinstance(fig_or_axes, Figure) else fig_or_axes.get_figure(root=True)
     if fig is None:
         raise ParameterError("figure: these axes belong to no figure; pass a Figure or Axes that were drawn.")
-    with rc_context(figure_settings()):
+    hint = font_hint()
+    with rc_context(figure_settings()), warnings.catch_warnings():
+        if hint:  # which says once what matplotlib says of every glyph
+            warnings.filterwarnings("ignore", message="Glyph")
         buffer = io.BytesIO()
         fig.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
         kind, data = "svg+xml", _with_dark_twin(buffer.getvalue())
@@ -294,6 +298,8 @@ def figure(fig_or_axes: Figure | Axes, *, alt: str, caption: str = "") -> Block:
             kind, data = "png", buffer.getvalue()
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close(fig)
+    lines = [line for line in (caption, hint) if line]
+    under = [Html("{br}{line}").fill(br=Html("<br>" if place else ""), line=line) for place, line in enumerate(lines)]
     markup = Html(
         '<figure class="wb wb-figure"><img class="wb-{kind}" alt="{alt}" src="data:image/{mime};base64,{data}">'
         "{caption}</figure>"
@@ -302,9 +308,9 @@ def figure(fig_or_axes: Figure | Axes, *, alt: str, caption: str = "") -> Block:
         mime=kind,
         alt=alt,
         data=base64.b64encode(data).decode("ascii"),
-        caption=Html("<figcaption>{text}</figcaption>").fill(text=caption) if caption else Html(""),
+        caption=Html("<figcaption>{lines}</figcaption>").fill(lines=join(under)) if lines else Html(""),
     )
-    return Block("figure", markup, say("[figure] {alt}", alt=alt) + (f"\n{caption}" if caption else ""))
+    return Block("figure", markup, "\n".join([say("[figure] {alt}", alt=alt), *lines]))
 
 
 def _with_dark_twin(svg: bytes) -> bytes:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from workbench.core.errors import ParameterError, unknown
+from workbench.core.languages import day_text, language, say
 from workbench.reporting.formats import require_columns
 from workbench.reporting.style import (
     BLUE,
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 P = ParamSpec("P")
+_DATE_FORMATS: dict[str, dict[str, list[str]]] = {  # of years, months, days, ...; matplotlib has the English ones
+    "zh": {
+        "formats": ["%Y年", "%-m月", "%-d日", "%H:%M", "%H:%M", "%S.%f"],
+        "zero_formats": ["", "%Y年", "%-m月", "%-m月%-d日", "%H:%M", "%H:%M"],
+        "offset_formats": ["", "%Y年", "%Y年%-m月", "%Y年%-m月%-d日", "%Y年%-m月%-d日", "%Y年%-m月%-d日 %H:%M"],
+    }
+}
 _LONGEST_LABEL = 28  # characters of a category's name on an axis
 
 
@@ -46,7 +54,7 @@ def _plot(*columns: str) -> Callable[[Callable[P, Axes]], Callable[P, Axes]]:
             with rc_context(figure_settings()):
                 ax = draw(*args, **kwargs)
                 if table.empty:
-                    ax.text(0.5, 0.5, "No rows to show", transform=ax.transAxes, ha="center", color=MUTED)
+                    ax.text(0.5, 0.5, say("No rows to show"), transform=ax.transAxes, ha="center", color=MUTED)
                 return ax
 
         return drawn
@@ -73,11 +81,11 @@ def _axes(
 
 
 def _share(value: float, digits: int = 0) -> str:
-    return "n/a" if pd.isna(value) else f"{value * 100:.{digits}f} %"
+    return say("n/a") if pd.isna(value) else say("{number} %", number=f"{value * 100:.{digits}f}")
 
 
 def _percent_tick(value: float, _: int | None = None) -> str:
-    return f"{value * 100:.6g} %"
+    return say("{number} %", number=f"{value * 100:.6g}")
 
 
 def _short(name: object) -> str:
@@ -94,9 +102,7 @@ def _label_bars(ax: Axes, bars: Any, texts: list[str], **options: Any) -> None:
 
 
 @_plot("grade", "customers", "exposure")
-def plot_grade_distribution(
-    table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Where customers and exposure stand"
-) -> Axes:
+def plot_grade_distribution(table: pd.DataFrame, *, ax: Axes | None = None, title: str | None = None) -> Axes:
     """Draw the shares of customers and of exposure by grade.
 
     Parameters
@@ -104,7 +110,7 @@ def plot_grade_distribution(
     table : DataFrame
         `grade` (in the order to show), `customers` (count), `exposure` (money).
     """
-    ax = _axes(ax, title=title, percent="y", grid="")
+    ax = _axes(ax, title=title or say("Where customers and exposure stand"), percent="y", grid="")
     exposure = table["exposure"].astype(float)
     shares = {
         "customers": table["customers"] / max(float(table["customers"].sum()), 1.0),
@@ -117,7 +123,7 @@ def plot_grade_distribution(
         _label_bars(ax, bars, [_share(value) for value in share])
     ax.set_xticks(range(len(table)), [_short(grade) for grade in table["grade"]])
     ax.set_yticks([])
-    ax.set_xlabel("Grade; in each pair, left and pale: customers, right and full: exposure")
+    ax.set_xlabel(say("Grade; in each pair, left and pale: customers, right and full: exposure"))
     ax.margins(y=0.12)
     return ax
 
@@ -135,26 +141,30 @@ def _horizontal_bars(ax: Axes, names: pd.Series, values: pd.Series, colours: Any
 
 @_plot("bucket")
 def plot_delinquency(
-    table: pd.DataFrame, *, value: str = "customers", ax: Axes | None = None, title: str = "Days past due"
+    table: pd.DataFrame, *, value: str = "customers", ax: Axes | None = None, title: str | None = None
 ) -> Axes:
     """Draw `value` (a column of counts or money) by delinquency `bucket`, the worst in vermilion, with its share."""
     require_columns(table, [value], what="plot_delinquency")
-    ax = _axes(ax, title=title, grid="", bars=max(len(table), 1))
+    ax = _axes(ax, title=title or say("Days past due"), grid="", bars=max(len(table), 1))
     amount = table[value].astype(float)
     total = float(amount.sum()) or 1.0
-    texts = [f"{number:,.0f}  ({_share(number / total, 1)})" for number in amount]
+    texts = [say("{number:,.0f}  ({share})", number=number, share=_share(number / total, 1)) for number in amount]
     colours = [BLUE] + [SKY, ORANGE][: max(len(table) - 2, 0)] + [VERMILION] * max(len(table) - 3, 1)
-    return _horizontal_bars(ax, table["bucket"], amount, colours[: len(table)], texts)
+    return _horizontal_bars(ax, table["bucket"].astype(str).map(say), amount, colours[: len(table)], texts)
 
 
 @_plot("score_low", "score_high", "good", "bad")
-def plot_score_distribution(
-    table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Scores of goods and bads"
-) -> Axes:
+def plot_score_distribution(table: pd.DataFrame, *, ax: Axes | None = None, title: str | None = None) -> Axes:
     """Draw the shares of goods and of bads by score band; `good` and `bad` are counts, bands `score_low` to `_high`."""
-    ax = _axes(ax, title=title, x="Score (higher is safer)", y="Share of each group", percent="y")
+    ax = _axes(
+        ax,
+        title=title or say("Scores of goods and bads"),
+        x=say("Score (higher is safer)"),
+        y=say("Share of each group"),
+        percent="y",
+    )
     width = table["score_high"] - table["score_low"]
-    for name, colour in (("good", BLUE), ("bad", VERMILION)):
+    for name, label, colour in (("good", say("goods"), BLUE), ("bad", say("bads"), VERMILION)):
         share = table[name] / max(float(table[name].sum()), 1.0)
         ax.bar(table["score_low"], share, width=width, align="edge", color=colour, alpha=0.25)
         edges = [*table["score_low"], *table["score_high"].tail(1)]
@@ -162,7 +172,7 @@ def plot_score_distribution(
             ax.stairs(share, edges, color=colour, linewidth=1.6)
             peak = int(share.to_numpy().argmax())
             ax.annotate(
-                f"{name}s",
+                label,
                 (float((table["score_low"] + width / 2).iloc[peak]), float(share.iloc[peak])),
                 (0, 4),
                 textcoords="offset points",
@@ -175,9 +185,15 @@ def plot_score_distribution(
 
 
 @_plot("predicted", "observed")
-def plot_calibration(table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Predicted against observed") -> Axes:
+def plot_calibration(table: pd.DataFrame, *, ax: Axes | None = None, title: str | None = None) -> Axes:
     """Draw observed bad rate against predicted PD by band, with an interval `low` to `high` where given."""
-    ax = _axes(ax, title=title, x="Predicted PD", y="Observed bad rate", percent="xy")
+    ax = _axes(
+        ax,
+        title=title or say("Predicted against observed"),
+        x=say("Predicted PD"),
+        y=say("Observed bad rate"),
+        percent="xy",
+    )
     if {"low", "high"} <= set(table.columns):
         ax.vlines(table["predicted"], table["low"], table["high"], color=SKY, linewidth=2.5)
     ax.plot(table["predicted"], table["observed"], "o", color=BLUE, markersize=5)
@@ -185,61 +201,90 @@ def plot_calibration(table: pd.DataFrame, *, ax: Axes | None = None, title: str 
     top = float(table[columns].max().max()) * 1.06 if len(table) else 1.0
     ax.plot([0, top], [0, top], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
     ax.annotate(
-        "as predicted", (top * 0.7, top * 0.7), (8, -6), textcoords="offset points", va="top", color=MUTED, fontsize=8
+        say("as predicted"),
+        (top * 0.7, top * 0.7),
+        (8, -6),
+        textcoords="offset points",
+        va="top",
+        color=MUTED,
+        fontsize=8,
     )
     return ax
 
 
 @_plot("fpr", "tpr")
 def plot_roc(
-    table: pd.DataFrame, *, gini: float | None = None, ax: Axes | None = None, title: str = "How well the score ranks"
+    table: pd.DataFrame, *, gini: float | None = None, ax: Axes | None = None, title: str | None = None
 ) -> Axes:
     """Draw the ROC curve: `tpr` of bads caught against `fpr` of goods flagged, both 0 to 1."""
-    ax = _axes(ax, title=title, x="Goods flagged", y="Bads caught", percent="xy")
+    ax = _axes(
+        ax,
+        title=title or say("How well the score ranks"),
+        x=say("Goods flagged"),
+        y=say("Bads caught"),
+        percent="xy",
+    )
     ax.fill_between(table["fpr"], table["fpr"], table["tpr"], color=SKY, alpha=0.25, linewidth=0)
     ax.plot(table["fpr"], table["tpr"], color=BLUE)
     ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-    ax.text(0.62, 0.5, "by chance", color=MUTED, fontsize=8, va="top")
+    ax.text(0.62, 0.5, say("by chance"), color=MUTED, fontsize=8, va="top")
     if gini is not None:
         ax.text(
-            0.97, 0.08, f"Gini {gini:.3f}", transform=ax.transAxes, ha="right", color=BLUE, weight="bold", fontsize=11
+            0.97,
+            0.08,
+            say("Gini {gini:.3f}", gini=gini),
+            transform=ax.transAxes,
+            ha="right",
+            color=BLUE,
+            weight="bold",
+            fontsize=11,
         )
     return ax
 
 
 @_plot("score", "cum_good", "cum_bad")
-def plot_ks(table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Goods and bads up to each score") -> Axes:
+def plot_ks(table: pd.DataFrame, *, ax: Axes | None = None, title: str | None = None) -> Axes:
     """Draw the cumulated shares `cum_good` and `cum_bad` up to each `score`, and the largest distance, KS."""
-    ax = _axes(ax, title=title, x="Score (higher is safer)", y="Share of the group", percent="y")
-    for name, colour in (("good", BLUE), ("bad", VERMILION)):
+    ax = _axes(
+        ax,
+        title=title or say("Goods and bads up to each score"),
+        x=say("Score (higher is safer)"),
+        y=say("Share of the group"),
+        percent="y",
+    )
+    for name, label, colour, at in (("good", say("goods"), BLUE, 0.85), ("bad", say("bads"), VERMILION, 0.3)):
         ax.plot(table["score"], table[f"cum_{name}"], color=colour)
-        _label_line(ax, table["score"], table[f"cum_{name}"], f"{name}s", colour, at=0.65 if name == "good" else 0.3)
+        _label_line(ax, table["score"], table[f"cum_{name}"], label, colour, at=at, above=name == "bad")
     if len(table):
         row = table.iloc[int((table["cum_bad"] - table["cum_good"]).abs().to_numpy().argmax())]
         ax.vlines(row["score"], row["cum_good"], row["cum_bad"], color=INK, linewidth=1.2)
-        text = f" KS {abs(row['cum_bad'] - row['cum_good']):.3f} at {row['score']:.0f}"
-        ax.text(row["score"], (row["cum_bad"] + row["cum_good"]) / 2, text, color=INK, weight="bold", fontsize=8.5)
+        text = say("KS {ks:.3f} at {score:.0f}", ks=abs(row["cum_bad"] - row["cum_good"]), score=row["score"])
+        ax.text(
+            row["score"], (row["cum_bad"] + row["cum_good"]) / 2, " " + text, color=INK, weight="bold", fontsize=8.5
+        )
     return ax
 
 
-def _label_line(ax: Axes, x: pd.Series, y: pd.Series, text: str, colour: str, *, at: float = 1.0) -> None:
-    """Write a line's name beside its point at the share `at` of its length (its last known point by default)."""
+def _label_line(
+    ax: Axes, x: pd.Series, y: pd.Series, text: str, colour: str, *, at: float = 1.0, above: bool = False
+) -> None:
+    """Write a line's name to the right of its point at the share `at` of its length, or to the left and `above` it."""
     known = y.dropna()
     if known.empty:
         return
     index = known.index[round((len(known) - 1) * at)]
-    place: dict[str, Any] = {"xytext": (5, 0), "ha": "left"} if at == 1 else {"xytext": (-4, 6), "ha": "right"}
+    place: dict[str, Any] = (
+        {"xytext": (-4, 6), "ha": "right"} if above else {"xytext": (5, 0 if at == 1 else -6), "ha": "left"}
+    )
     words: dict[str, Any] = {"color": colour, "fontsize": 8.5, "weight": "bold", "va": "center"}
     point = (x.loc[index], known.loc[index])
     ax.annotate(text, point, textcoords="offset points", annotation_clip=False, **place, **words)
 
 
 @_plot("month", "bad_rate")
-def plot_bad_rate_trend(
-    table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Bad rate by month", y: str = ""
-) -> Axes:
+def plot_bad_rate_trend(table: pd.DataFrame, *, ax: Axes | None = None, title: str | None = None, y: str = "") -> Axes:
     """Draw `bad_rate` over `month`, with a band from `low` to `high` where given; a null month is a gap."""
-    ax = _axes(ax, title=title, y=y, percent="y")
+    ax = _axes(ax, title=title or say("Bad rate by month"), y=y, percent="y")
     months = _months(table["month"])
     if {"low", "high"} <= set(table.columns):
         ax.fill_between(
@@ -277,11 +322,9 @@ def plot_forecast(
 
 
 @_plot("month", "amount")
-def plot_amount_trend(
-    table: pd.DataFrame, *, unit: str = "", ax: Axes | None = None, title: str = "Amount by month"
-) -> Axes:
+def plot_amount_trend(table: pd.DataFrame, *, unit: str = "", ax: Axes | None = None, title: str | None = None) -> Axes:
     """Draw an `amount` of money by `month`, in millions of `unit`, from zero; a null month is a gap."""
-    ax = _axes(ax, title=title, y=f"m {unit}".rstrip())
+    ax = _axes(ax, title=title or say("Amount by month"), y=say("m {unit}", unit=unit).rstrip())
     months, amount = _months(table["month"]), table["amount"].astype(float) / 1e6
     ax.plot(months, amount, color=BLUE, marker="o", markersize=3 if len(table) > 1 else 6)
     if amount.notna().any():
@@ -294,12 +337,12 @@ def plot_amount_trend(
 
 def _date_axis(ax: Axes, months: pd.Series) -> None:
     if months.nunique() < 2:  # the locator needs a span
-        ax.set_xticks(list(months.unique()), [f"{month:%b %Y}" for month in months.unique()])
+        ax.set_xticks(list(months.unique()), [day_text(month, "month") for month in months.unique()])
         return
     locator: Any = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
     locator.intervald[MONTHLY] = [*locator.intervald[MONTHLY], 12]  # or it warns of three and a half to five years
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, **_DATE_FORMATS.get(language(), {})))  # type: ignore[no-untyped-call]
 
 
 def _lines(ax: Axes, table: pd.DataFrame, x: str, y: str, by: str) -> None:
@@ -318,7 +361,7 @@ def _lines(ax: Axes, table: pd.DataFrame, x: str, y: str, by: str) -> None:
         )
         known = group[group[y].notna()]
         if late >= 0 and len(known):
-            ends.append((float(known[y].iloc[-1]), known[x].iloc[-1], _short(name), colour))
+            ends.append((float(known[y].iloc[-1]), known[x].iloc[-1], _short(say(str(name))), colour))
     gap = (ax.get_ylim()[1] - ax.get_ylim()[0]) * 0.062  # a label's height, so that names do not overlap
     height: dict[Any, float] = {}  # of the last name so far, by where its line ends
     for end, at, name, colour in sorted(ends, key=lambda item: item[0]):
@@ -328,9 +371,14 @@ def _lines(ax: Axes, table: pd.DataFrame, x: str, y: str, by: str) -> None:
 
 
 @_plot("vintage", "age_months", "bad_rate")
-def plot_vintage(table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Bad rate by age of the loans") -> Axes:
+def plot_vintage(table: pd.DataFrame, *, ax: Axes | None = None, title: str | None = None) -> Axes:
     """Draw the cumulated `bad_rate` by `age_months`, a line for each `vintage`."""
-    ax = _axes(ax, title=title, x="Months since opening", percent="y")
+    ax = _axes(
+        ax,
+        title=title or say("Bad rate by age of the loans"),
+        x=say("Months since opening"),
+        percent="y",
+    )
     _lines(ax, table, "age_months", "bad_rate", "vintage")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylim(bottom=0)
@@ -338,11 +386,9 @@ def plot_vintage(table: pd.DataFrame, *, ax: Axes | None = None, title: str = "B
 
 
 @_plot("month", "from_bucket", "rate")
-def plot_roll_rate(
-    table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Share that rolls to a worse bucket"
-) -> Axes:
+def plot_roll_rate(table: pd.DataFrame, *, ax: Axes | None = None, title: str | None = None) -> Axes:
     """Draw the roll `rate` by `month`, a line for each `from_bucket`."""
-    ax = _axes(ax, title=title, percent="y")
+    ax = _axes(ax, title=title or say("Share that rolls to a worse bucket"), percent="y")
     months = _months(table["month"])
     _lines(ax, table.assign(month=months), "month", "rate", "from_bucket")
     _date_axis(ax, months)
@@ -354,17 +400,24 @@ def plot_roll_rate(
 def plot_roll_matrix(
     table: pd.DataFrame,
     *,
-    before: str = "before",
-    after: str = "after",
+    before: str | None = None,
+    after: str | None = None,
     ax: Axes | None = None,
-    title: str = "Moves from bucket to bucket",
+    title: str | None = None,
 ) -> Axes:
     """Draw the `share` (0 to 1) of each `from_bucket` that is in each `to_bucket` later, the darker the more.
 
     Buckets are in the order of the table; the row of a bucket in which nobody was, with null shares, stays empty.
     """
     rows, columns = table["from_bucket"].unique(), table["to_bucket"].unique()
-    ax = _axes(ax, title=title, x=f"{after}, % of the row", y=before, grid="", bars=len(rows) + 3)
+    ax = _axes(
+        ax,
+        title=title or say("Moves from bucket to bucket"),
+        x=say("{after}, % of the row", after=after or say("after")),
+        y=before or say("before"),
+        grid="",
+        bars=len(rows) + 3,
+    )
     matrix = table.pivot_table(index="from_bucket", columns="to_bucket", values="share")
     shares = matrix.reindex(index=rows, columns=columns).to_numpy(float)
     if len(rows):
@@ -373,8 +426,10 @@ def plot_roll_matrix(
     for (y, x), share in np.ndenumerate(shares):
         colour = "white" if share > 0.65 else "black"  # not INK, which turns light on a dark page: cells do not turn
         ax.text(x + 0.5, y + 0.5, _cell_share(share), ha="center", va="center", fontsize=8, color=colour)
-    ax.set_xticks([x + 0.5 for x in range(len(columns))], [_short(name).replace(" ", "\n") for name in columns])
-    ax.set_yticks([y + 0.5 for y in range(len(rows))], [_short(name) for name in rows])
+    ax.set_xticks(
+        [x + 0.5 for x in range(len(columns))], [_short(say(str(name))).replace(" ", "\n") for name in columns]
+    )
+    ax.set_yticks([y + 0.5 for y in range(len(rows))], [_short(say(str(name))) for name in rows])
     ax.invert_yaxis()
     ax.spines["bottom"].set_visible(False)
     return ax
@@ -395,10 +450,15 @@ def plot_bad_rate_by_window(
     *,
     chosen_months: int | None = None,
     ax: Axes | None = None,
-    title: str = "Bad rate by length of the window",
+    title: str | None = None,
 ) -> Axes:
     """Draw the cumulated `bad_rate` by `window_months`, a line for each `as_of`; the window `chosen_months` is marked."""
-    ax = _axes(ax, title=title, x="Months after the observation date", percent="y")
+    ax = _axes(
+        ax,
+        title=title or say("Bad rate by length of the window"),
+        x=say("Months after the observation date"),
+        percent="y",
+    )
     _lines(
         ax, table.assign(as_of=_months(table["as_of"]).dt.strftime("%Y-%m-%d")), "window_months", "bad_rate", "as_of"
     )
@@ -407,25 +467,26 @@ def plot_bad_rate_by_window(
     if chosen_months is not None:
         ax.axvline(chosen_months, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
         place = (chosen_months, 0)
-        ax.annotate("chosen", place, (4, 4), textcoords="offset points", color=MUTED, fontsize=8)
+        ax.annotate(say("chosen"), place, (4, 4), textcoords="offset points", color=MUTED, fontsize=8)
     return ax
 
 
 @_plot("column", "missing_share")
-def plot_missingness(
-    table: pd.DataFrame, *, top: int = 15, ax: Axes | None = None, title: str = "Missing values"
-) -> Axes:
+def plot_missingness(table: pd.DataFrame, *, top: int = 15, ax: Axes | None = None, title: str | None = None) -> Axes:
     """Draw the `missing_share` (0 to 1) of the `top` columns that lack most."""
     worst = table.sort_values(["missing_share", "column"], ascending=[False, True]).head(top)
-    ax = _axes(ax, title=title, grid="", bars=max(len(worst), 1))
+    ax = _axes(ax, title=title or say("Missing values"), grid="", bars=max(len(worst), 1))
     share = worst["missing_share"].astype(float)
     return _horizontal_bars(ax, worst["column"], share, BLUE, [_share(value, 1) for value in share])
 
 
 @_plot("decile", "bad_rate")
-def plot_decile_bad_rate(table: pd.DataFrame, *, indicator: str = "", ax: Axes | None = None, title: str = "") -> Axes:
+def plot_decile_bad_rate(
+    table: pd.DataFrame, *, indicator: str = "", ax: Axes | None = None, title: str | None = None
+) -> Axes:
     """Draw the `bad_rate` in each `decile` of an indicator, with `low` and `high` of an interval where there."""
-    ax = _axes(ax, title=title or f"Bad rate by decile of {_short(indicator) or 'the indicator'}", grid="")
+    of = _short(indicator) or say("the indicator")
+    ax = _axes(ax, title=title or say("Bad rate by decile of {indicator}", indicator=of), grid="")
     rate = table["bad_rate"].astype(float)
     bars = ax.bar(range(len(table)), rate, color=BLUE, width=0.75)
     high = table["high"].astype(float) if {"low", "high"} <= set(table.columns) else None
@@ -442,13 +503,13 @@ def plot_decile_bad_rate(table: pd.DataFrame, *, indicator: str = "", ax: Axes |
 
 
 @_plot("severity", "alerts")
-def plot_alerts(table: pd.DataFrame, *, ax: Axes | None = None, title: str = "Alerts by severity") -> Axes:
+def plot_alerts(table: pd.DataFrame, *, ax: Axes | None = None, title: str | None = None) -> Axes:
     """Draw the count of `alerts` by `severity` (red, orange, yellow, info)."""
     for name in table["severity"]:
         if name not in SEVERITY_COLOURS:
             raise ParameterError(f"plot_alerts: {unknown('severity', str(name), SEVERITY_COLOURS)}")
-    ax = _axes(ax, title=title, grid="", bars=max(len(table), 1))
+    ax = _axes(ax, title=title or say("Alerts by severity"), grid="", bars=max(len(table), 1))
     colours = [SEVERITY_COLOURS[name] for name in table["severity"]]
     return _horizontal_bars(
-        ax, table["severity"], table["alerts"], colours, [f"{count:,}" for count in table["alerts"]]
+        ax, table["severity"].map(say), table["alerts"], colours, [f"{count:,}" for count in table["alerts"]]
     )

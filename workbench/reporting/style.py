@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from workbench.core.errors import ParameterError, unknown
-from workbench.core.languages import mark
+from workbench.core.languages import language, mark, say
 
 INK, MUTED, GRID = "#1b2430", "#5b6675", "#dde2e8"
 BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, YELLOW = (
@@ -58,7 +58,7 @@ STATUSES = {
     "info": Status(mark("Note"), "▪", "#0067a3", "#6fbdf0"),
     "not assessed": Status(mark("Not assessed"), "○", "#5b6675", "#a9b4c2"),
 }
-SEVERITY_COLOURS = {"red": VERMILION, "orange": ORANGE, "yellow": "#d9c619", "info": SKY}
+SEVERITY_COLOURS = {mark("red"): VERMILION, mark("orange"): ORANGE, mark("yellow"): "#d9c619", mark("info"): SKY}
 
 _LATIN = ("Noto Sans", "Source Sans 3", "Liberation Sans", "Arial", "Helvetica", "DejaVu Sans")
 _CJK = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei")
@@ -88,6 +88,16 @@ def _installed() -> frozenset[str]:
 def cjk_font() -> str | None:
     """Return the font that draws Chinese in figures, or None where none is installed."""
     return next((name for name in _CJK if name in _installed()), None)
+
+
+def font_hint() -> str:
+    """Return one sentence for the reader where figures are in Chinese and no font here can draw them, else nothing."""
+    if language() != "zh" or cjk_font():
+        return ""
+    return say(
+        "No Chinese font was found where this page was made, so the figures show boxes: install Noto Sans CJK SC "
+        "(package fonts-noto-cjk) and make the page again."
+    )
 
 
 def figure_settings() -> Any:

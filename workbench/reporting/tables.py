@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from workbench.core.languages import say
+
 
 def grade_distribution(customers: pd.DataFrame, grades: Sequence[str]) -> pd.DataFrame:
     """Return customers, exposure, mean PD and expected loss before LGD (PD x exposure) by grade.
@@ -31,10 +33,10 @@ def grade_distribution(customers: pd.DataFrame, grades: Sequence[str]) -> pd.Dat
 def segment_table(customers: pd.DataFrame, by: str, *, bad_dpd: int) -> pd.DataFrame:
     """Return customers, exposure, the share of it at `bad_dpd` or more, mean PD and PD x exposure by the column `by`.
 
-    The largest exposure first; customers without a value stand in "not known".
+    The largest exposure first; customers without a value stand in "not known", in the language in use.
     """
     rows = customers.assign(
-        segment=customers[by].astype(object).where(customers[by].notna(), "not known"),
+        segment=customers[by].astype(object).where(customers[by].notna(), say("not known")),
         at_risk=customers["pd"] * customers["exposure"],
         late=customers["exposure"].where(customers["dpd_now"] >= bad_dpd, 0.0),
     )
@@ -79,14 +81,16 @@ def roc_points(score: pd.Series, bad: pd.Series, *, weights: pd.Series | None = 
 def decile_bad_rate(values: pd.Series, bad: pd.Series, *, deciles: int = 10) -> pd.DataFrame:
     """Return the bad rate in each tenth of an indicator (fewer where values tie), and where it is missing.
 
-    Columns: decile (text), rows, bads, bad_rate.
+    Columns: decile (text, in the language in use), rows, bads, bad_rate.
     """
     groups = pd.qcut(values.rank(method="average"), deciles, labels=False, duplicates="drop")
     rows = pd.DataFrame({"group": groups, "value": values, "bad": bad.to_numpy()})
     table = rows.groupby("group", dropna=False).agg(
         low=("value", "min"), high=("value", "max"), rows=("bad", "size"), bads=("bad", "sum")
     )
-    names = [f"{low:.3g} to {high:.3g}" for low, high in zip(table["low"], table["high"], strict=True)]
-    table["decile"] = ["missing" if pd.isna(group) else name for group, name in zip(table.index, names, strict=True)]
+    table["decile"] = [
+        say("missing") if pd.isna(group) else say("{low:.3g} to {high:.3g}", low=low, high=high)
+        for group, low, high in zip(table.index, table["low"], table["high"], strict=True)
+    ]
     table["bad_rate"] = table["bads"] / table["rows"]
     return table[["decile", "rows", "bads", "bad_rate"]].reset_index(drop=True)
