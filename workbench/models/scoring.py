@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from workbench.book.book import Book
 from workbench.core.errors import ModelError
 from workbench.core.files import read_json, whole_file
-from workbench.core.languages import language, mark
+from workbench.core.languages import mark
 from workbench.core.workspace import Workspace
 from workbench.indicators.stored import load_panel
 from workbench.models.bin_files import BinRule, Counted, counted_of
