@@ -84,6 +84,10 @@ def _share(value: float, digits: int = 0) -> str:
     return say("n/a") if pd.isna(value) else say("{number} %", number=f"{value * 100:.{digits}f}")
 
 
+def _compact(value: float, _: int | None = None) -> str:
+    return say("{amount:compact}", amount=value)
+
+
 def _percent_tick(value: float, _: int | None = None) -> str:
     return say("{number} %", number=f"{value * 100:.6g}")
 
@@ -97,8 +101,8 @@ def _months(values: pd.Series) -> pd.Series:
     return pd.to_datetime(values.astype(str)) if not pd.api.types.is_datetime64_any_dtype(values) else values
 
 
-def _label_bars(ax: Axes, bars: Any, texts: list[str], **options: Any) -> None:
-    ax.bar_label(bars, labels=texts, padding=2, fontsize=8, color=INK, **options)
+def _label_bars(ax: Axes, bars: Any, texts: list[str], *, fontsize: int = 8, **options: Any) -> None:
+    ax.bar_label(bars, labels=texts, padding=2, fontsize=fontsize, color=INK, **options)
 
 
 @_plot("grade", "customers", "exposure")
@@ -120,7 +124,7 @@ def plot_grade_distribution(table: pd.DataFrame, *, ax: Axes | None = None, titl
     for place, (share, alpha) in enumerate(zip(shares.values(), (0.5, 1.0), strict=True)):
         at = [index + (place - 0.5) * 0.4 for index in range(len(table))]
         bars = ax.bar(at, share, width=0.38, color=colours, alpha=alpha)
-        _label_bars(ax, bars, [_share(value) for value in share])
+        _label_bars(ax, bars, [_share(value) for value in share], fontsize=7)
     ax.set_xticks(range(len(table)), [_short(grade) for grade in table["grade"]])
     ax.set_yticks([])
     ax.set_xlabel(say("Grade; in each pair, left and pale: customers, right and full: exposure"))
@@ -323,13 +327,14 @@ def plot_forecast(
 
 @_plot("month", "amount")
 def plot_amount_trend(table: pd.DataFrame, *, unit: str = "", ax: Axes | None = None, title: str | None = None) -> Axes:
-    """Draw an `amount` of money by `month`, in millions of `unit`, from zero; a null month is a gap."""
-    ax = _axes(ax, title=title or say("Amount by month"), y=say("m {unit}", unit=unit).rstrip())
-    months, amount = _months(table["month"]), table["amount"].astype(float) / 1e6
+    """Draw an `amount` of money, in `unit`, by `month`, from zero; a null month is a gap."""
+    ax = _axes(ax, title=title or say("Amount by month"), y=unit)
+    months, amount = _months(table["month"]), table["amount"].astype(float)
+    ax.yaxis.set_major_formatter(FuncFormatter(_compact))
     ax.plot(months, amount, color=BLUE, marker="o", markersize=3 if len(table) > 1 else 6)
     if amount.notna().any():
         last = float(amount.dropna().iloc[-1])
-        _label_line(ax, months, amount, f"{last:,.1f}", BLUE)
+        _label_line(ax, months, amount, _compact(last), BLUE)
     _date_axis(ax, months)
     ax.set_ylim(bottom=0)
     return ax
