@@ -40,7 +40,7 @@ def catalogue() -> str:
 
 
 def _line(check: Check) -> str:
-    what = f"`{check.column}` {check.what}" if check.column else check.what
+    what = f"`{check.column}` {check.words}" if check.column else check.words
     when = f" ({check.when})" if check.when else ""
     severity = f"**{check.severity}**" if check.always and check.severity == "error" else check.severity
     return f"| `{check.key}` | {what}{when} | {severity} | {check.breaks or 'nothing'} |\n"

@@ -20,6 +20,7 @@ from workbench.book import schema
 from workbench.book.attached import attach_book
 from workbench.book.book import Book
 from workbench.book.checks import check_book, examine_book
+from workbench.book.checks import retold as retelling
 from workbench.book.checks.catalogue import check_names, checks_by_kind
 from workbench.book.checks.deliveries import Before, load_findings, size_findings
 from workbench.book.checks.drift import drift_findings, drift_table, psi, psi_by_chance
@@ -585,6 +586,26 @@ def test_what_a_load_says() -> None:
     assert loads["status"].tolist() == ["refused", "done"]
     assert loads["why"].tolist() == ["loans: 4 rows; crm: 2 lines", ""]
     assert loads[["rows_in", "rows_out", "rejected"]].iloc[1].tolist() == [100, 88, 6]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "values"),
+    [
+        ("opened_on is missing", "{column} is missing", {"column": "opened_on"}),
+        ("kind: not one of a, b", "{column}: not one of {allowed}", {"column": "kind", "allowed": "a, b"}),
+        ("1,204 blank lines hold no record", "{count} blank lines hold no record", {"count": "1,204"}),
+        ("a.b.csv: 3 NUL bytes removed", "{file}: {count} NUL bytes removed", {"file": "a.b.csv", "count": "3"}),
+        ("missing columns", "missing columns", {}),
+    ],
+)
+def test_what_a_load_has_kept_is_told_again(
+    text: str, words: str, values: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = []
+    monkeypatch.setattr(retelling, "say", lambda text, /, **places: said.append((text, places)) or "")
+    assert retelling.retold(text) == ""
+    assert said == [(words, values)]
+    assert retelling.retold("what no one has heard of: 5") == "what no one has heard of: 5"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ import yaml
 
 from workbench.book.book import Book
 from workbench.book.checks import check_book
+from workbench.book.checks import retold as retelling
 from workbench.book.frames import canonical_table
 from workbench.book.loading.load import import_book
 from workbench.book.loading.record import LoadRecord
@@ -159,6 +160,15 @@ def test_the_import_tells_what_was_planted(lender: Lender, either: Imported) -> 
         effect: either.planted(table, effect) for table in ("payments",) for effect in ("rejected", "conflict")
     }
     assert all(everything.values())
+
+
+def test_what_the_import_tells_can_be_told_in_any_language(either: Imported, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retelling, "say", lambda words, **_values: f"known: {words}")
+    record = either.record
+    texts = [text for source in record.sources.values() for text in (*source.rejected_lines, *source.repairs)]
+    texts += [text for load in record.tables.values() for text in (*load.rejected, *load.emptied)]
+    assert len(texts) > 5
+    assert [text for text in texts if not retelling.retold(text).startswith("known: ")] == []
 
 
 def told(planted: list[Planted], effect: str) -> dict[str, int]:

@@ -7,6 +7,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from workbench.core.languages import mark
+
 SCHEMA_VERSION = 1
 
 Dtype = Literal["string", "date", "timestamp", "money", "float", "int", "bool"]
@@ -99,13 +101,15 @@ _TABLES = (
         ("customer_id",),
         (
             _key("customer_id"),
-            Column("birth_date", "date", "protected", breaks="fairness by age cannot be shown for these customers"),
+            Column(
+                "birth_date", "date", "protected", breaks=mark("fairness by age cannot be shown for these customers")
+            ),
             Column("gender", "string", "protected"),
             Column("marital_status", "string", "protected"),
-            Column("education", "string", breaks="the column cannot describe these customers"),
+            Column("education", "string", breaks=mark("the column cannot describe these customers")),
             Column("occupation", "string"),
             Column("employed_since", "date"),
-            Column("monthly_income", "money", breaks="debt-to-income and exposure to income are missing"),
+            Column("monthly_income", "money", breaks=mark("debt-to-income and exposure to income are missing")),
             Column("region", "string", "proxy"),
             Column("segment", "string"),
             Column("branch_id", "string", "proxy"),
@@ -127,7 +131,7 @@ _TABLES = (
             Column("opened_on", "date", required=True),
             Column("principal", "money"),
             Column("credit_limit", "money"),
-            Column("annual_rate", "float", breaks="the price of risk cannot be shown for these loans"),
+            Column("annual_rate", "float", breaks=mark("the price of risk cannot be shown for these loans")),
             Column("term_months", "int"),
             Column("instalment_amount", "money"),
             Column("collateral_value", "money"),
@@ -181,7 +185,7 @@ _TABLES = (
         (
             _key("loan_id"),
             _key("month_end", "date"),
-            Column("balance", "money", breaks="exposure and expected loss are too low by these loans"),
+            Column("balance", "money", breaks=mark("exposure and expected loss are too low by these loans")),
             Column("credit_limit", "money"),
             Column("due_amount", "money"),
             Column("paid_amount", "money"),

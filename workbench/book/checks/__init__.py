@@ -18,14 +18,15 @@ from workbench.book.checks.seen import unseen_findings
 from workbench.book.checks.tables import income_findings, table_findings
 from workbench.book.checks.timing import arrivals, monthly_rows, time_findings, timeliness, volume_findings
 from workbench.book.loading.record import LoadRecord, read_history
+from workbench.core.languages import mark, say
 
 UNSEEN_SHARE = (
     0.5  # house choice: if more customers become known only after the last month end, nothing can be observed
 )
 UNSEEN = Check(
-    "customers", "unseen", "known_at", "lies after the last month end for most customers: at that date nobody is seen",
-    "warning", "all pages at month ends up to then are empty; give known_at an earlier moment, such as relationship_since, "
-    "and list columns without history as current_only",
+    "customers", "unseen", "known_at", mark("lies after the last month end for most customers: at that date nobody is seen"),
+    "warning", mark("all pages at month ends up to then are empty; give known_at an earlier moment, such as "
+                    "relationship_since, and list columns without history as current_only"),
     when=f"more than {UNSEEN_SHARE:.0%} of them",
 )  # fmt: skip
 CHECKS = (UNSEEN,)
@@ -144,5 +145,8 @@ def _unseen(book: Book, day: date) -> Iterator[Finding]:
         return
     unseen = total - int(book.connection.to_pyarrow(book.as_known("customers", as_of=month).count()).as_py())
     if unseen > UNSEEN_SHARE * total:
-        what = f"lies after {month}, the last month end, for most customers: at that date nobody is seen"
+        what = say(
+            "lies after {month_end}, the last month end, for most customers: at that date nobody is seen",
+            month_end=month,
+        )
         yield UNSEEN.finding(unseen, total, what=what)

@@ -13,6 +13,7 @@ from workbench.book.book import Book
 from workbench.book.checks.finding import Check, Finding
 from workbench.book.checks.tables import count_rows, examples
 from workbench.book.days import day_start, local_day, month_number
+from workbench.core.languages import mark
 
 TERM_SLACK_MONTHS = 3  # a first due date may lie a little later than a month after opening
 BALANCE_SLACK = 1.00  # currency: rounding of balances in statements
@@ -20,49 +21,53 @@ _LEFT = ("sold", "cancelled", "refinanced", "deceased", "left_file")  # a balanc
 
 
 def _orphan(table: str, column: str, breaks: str) -> Check:
-    what = f"names a {column.removesuffix('_id')} that the book does not have"
-    return Check(table, "orphans", column, what, "error", breaks)
+    whose = {
+        "customer_id": mark("names a customer that the book does not have"),
+        "loan_id": mark("names a loan that the book does not have"),
+    }
+    return Check(table, "orphans", column, whose[column], "error", breaks)
 
 
 ORPHANS = (
-    _orphan("loans", "customer_id", "these loans reach no indicator"),
-    _orphan("transactions", "customer_id", "these rows reach no indicator"),
-    _orphan("events", "customer_id", "these rows reach no indicator"),
-    _orphan("applications", "customer_id", "these applications reach no indicator"),
-    _orphan("bureau", "customer_id", "these reports reach no indicator"),
-    _orphan("instalments", "loan_id", "these dues make nobody late"),
-    _orphan("payments", "loan_id", "these payments settle no due"),
-    _orphan("performance", "loan_id", "these balances are in no exposure"),
-    _orphan("restructurings", "loan_id", "these restructurings make nobody bad"),
+    _orphan("loans", "customer_id", mark("these loans reach no indicator")),
+    _orphan("transactions", "customer_id", mark("these rows reach no indicator")),
+    _orphan("events", "customer_id", mark("these rows reach no indicator")),
+    _orphan("applications", "customer_id", mark("these applications reach no indicator")),
+    _orphan("bureau", "customer_id", mark("these reports reach no indicator")),
+    _orphan("instalments", "loan_id", mark("these dues make nobody late")),
+    _orphan("payments", "loan_id", mark("these payments settle no due")),
+    _orphan("performance", "loan_id", mark("these balances are in no exposure")),
+    _orphan("restructurings", "loan_id", mark("these restructurings make nobody bad")),
 )
 BEFORE_LOAN = Check(
-    "payments", "before_loan", "paid_at", "lies before the loan was opened", "error", "days past due of these loans"
-)
+    "payments", "before_loan", "paid_at", mark("lies before the loan was opened"), "error",
+    mark("days past due of these loans"),
+)  # fmt: skip
 REVERSES_NOTHING = Check(
-    "payments", "reverses_nothing", "reverses", "names a payment that the book does not have", "warning",
-    "the reversal is taken for one of a scheduled payment",
+    "payments", "reverses_nothing", "reverses", mark("names a payment that the book does not have"), "warning",
+    mark("the reversal is taken for one of a scheduled payment"),
 )  # fmt: skip
 OUTSIDE_TERM = Check(
-    "instalments", "outside_term", "due_on", "lies before the loan was opened or after its term", "warning",
-    "days past due of these loans",
+    "instalments", "outside_term", "due_on", mark("lies before the loan was opened or after its term"), "warning",
+    mark("days past due of these loans"),
     when=f"schedules agreed at opening may end up to {TERM_SLACK_MONTHS} months after the term",
 )  # fmt: skip
 GAPS = Check(
-    "performance", "gaps", "month_end", "comes after months without a row", "warning",
-    "balances and days past due of the months between are unknown",
+    "performance", "gaps", "month_end", mark("comes after months without a row"), "warning",
+    mark("balances and days past due of the months between are unknown"),
 )  # fmt: skip
 STOPS = Check(
-    "performance", "stops", "month_end", "ends before the last month although the loan is open", "warning",
-    "exposure of these loans is missing from every number at the last month end",
+    "performance", "stops", "month_end", mark("ends before the last month although the loan is open"), "warning",
+    mark("exposure of these loans is missing from every number at the last month end"),
 )  # fmt: skip
 BALANCE_UNPAID = Check(
-    "performance", "balance_unpaid", "balance", "fell by more than was paid in the month", "warning",
-    "exposure, or what was paid, is wrong for these months",
+    "performance", "balance_unpaid", "balance", mark("fell by more than was paid in the month"), "warning",
+    mark("exposure, or what was paid, is wrong for these months"),
     when="loans without a limit; not in the month of a write-off, sale, cancellation or restructuring",
 )  # fmt: skip
 PAID_DIFFERS = Check(
-    "performance", "paid_differs", "paid_amount", "differs from the payments of the month", "warning",
-    "days past due by payments and by statements will not agree",
+    "performance", "paid_differs", "paid_amount", mark("differs from the payments of the month"), "warning",
+    mark("days past due by payments and by statements will not agree"),
     when=f"by more than {BALANCE_SLACK:.2f}; recoveries are not counted",
 )  # fmt: skip
 CHECKS = (*ORPHANS, BEFORE_LOAN, REVERSES_NOTHING, OUTSIDE_TERM, GAPS, STOPS, BALANCE_UNPAID, PAID_DIFFERS)

@@ -12,10 +12,12 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from workbench.book.checks.finding import Check, Finding, Severity
+from workbench.book.checks.retold import retold
 from workbench.book.loading.record import LoadRecord
 from workbench.book.schema import FLOWS
 from workbench.book.store import BEFORE_FILE, PROFILE_FILE, BookManifest
 from workbench.core.files import read_json, write_json
+from workbench.core.languages import mark, say, say_count
 
 HISTORY = ("instalments", *FLOWS)  # what happened is not told otherwise later, but for single rows
 REWRITE_ERROR, REWRITE_LEAST = 0.05, 20  # share and number of delivered rows that correct history; house choices
@@ -23,44 +25,47 @@ DROP_ERROR, DROP_WARNING, RISE_WARNING = 0.5, 0.95, 2.0  # keys now over keys in
 OTHER_CURRENCY = "currency is not"  # how the reason begins with which a load rejects a row in another currency
 
 LINES = Check(
-    "source", "lines", "", "has lines that hold no record", "warning", "what these lines said is not in the book"
-)
-REPAIRED = Check("source", "repaired", "", "was mended", "info", "")
-REJECTED = Check("*", "rejected", "", "rows rejected", "warning", "these rows are not in the book")
+    "source", "lines", "", mark("has lines that hold no record"), "warning",
+    mark("what these lines said is not in the book"),
+)  # fmt: skip
+REPAIRED = Check("source", "repaired", "", mark("was mended"), "info", "")
+REJECTED = Check("*", "rejected", "", mark("rows rejected"), "warning", mark("these rows are not in the book"))
 CURRENCY = Check(
-    "*", "currency", "", "rows in another currency than the book's", "warning",
-    "these rows are not in the book: their amounts would be added to others as if they were the same money",
+    "*", "currency", "", mark("rows in another currency than the book's"), "warning",
+    mark("these rows are not in the book: their amounts would be added to others as if they were the same money"),
     when="only where the mapping says how the currency is told",
 )  # fmt: skip
-EMPTIED = Check("*", "emptied", "", "values left empty", "warning", "these values are missing in the book")
+EMPTIED = Check("*", "emptied", "", mark("values left empty"), "warning", mark("these values are missing in the book"))
 CONFLICTS = Check(
-    "*", "conflicts", "", "rows of one key and instant contradict each other: none was taken", "warning",
-    "what these rows said is not in the book",
+    "*", "conflicts", "", mark("rows of one key and instant contradict each other: none was taken"), "warning",
+    mark("what these rows said is not in the book"),
 )  # fmt: skip
 CORRECTIONS = Check(
-    "*", "corrections", "", "rows say otherwise than the book did: known since this delivery",
-    "warning", "numbers of earlier dates stay as they were, although the source now says otherwise",
+    "*", "corrections", "", mark("rows say otherwise than the book did: known since this delivery"),
+    "warning", mark("numbers of earlier dates stay as they were, although the source now says otherwise"),
     when=f"an error over {REWRITE_ERROR:.0%} of the delivered rows of {', '.join(HISTORY)}",
 )  # fmt: skip
-DUPLICATES = Check("*", "duplicates", "", "rows came more than once: kept once", "info", "")
+DUPLICATES = Check("*", "duplicates", "", mark("rows came more than once: kept once"), "info", "")
 DROPPED = Check(
-    "*", "dropped", "", "holds fewer keys than the last delivery", "warning", "customers, loans or their past are missing",
+    "*", "dropped", "", mark("holds fewer keys than the last delivery"), "warning",
+    mark("customers, loans or their past are missing"),
     when=f"under {DROP_WARNING:.0%} of them; under {DROP_ERROR:.0%} an error, unless the mapping no longer has the table",
 )  # fmt: skip
 GONE = Check(
-    "*", "gone", "", "keys of the last delivery are not in this one", "info", "what was said of them is not in the book"
-)
+    "*", "gone", "", mark("keys of the last delivery are not in this one"), "info",
+    mark("what was said of them is not in the book"),
+)  # fmt: skip
 REWRITTEN = Check(
-    "*", "rewritten", "", "rows of the last delivery came with another content", "info",
-    "numbers of earlier dates, drawn again, may differ",
+    "*", "rewritten", "", mark("rows of the last delivery came with another content"), "info",
+    mark("numbers of earlier dates, drawn again, may differ"),
 )  # fmt: skip
 BELATED = Check(
-    "*", "belated", "known_at", "of new rows lies before the last delivery, but they were not in it", "info",
-    "numbers of earlier dates, drawn again, may differ",
+    "*", "belated", "known_at", mark("of new rows lies before the last delivery, but they were not in it"), "info",
+    mark("numbers of earlier dates, drawn again, may differ"),
 )  # fmt: skip
 ROSE = Check(
-    "*", "rose", "", "holds far more keys than the last delivery", "warning",
-    "rows may have come twice under other keys", when=f"over {RISE_WARNING:g} times as many",
+    "*", "rose", "", mark("holds far more keys than the last delivery"), "warning",
+    mark("rows may have come twice under other keys"), when=f"over {RISE_WARNING:g} times as many",
 )  # fmt: skip
 CHECKS = (
     LINES,
@@ -118,19 +123,23 @@ def load_findings(record: LoadRecord) -> Iterator[Finding]:
     """Return what was rejected, left empty or mended in a load."""
     for name, source in record.sources.items():
         for reason, count in source.rejected_lines.items():
-            found = LINES.finding(count, source.lines or count, what=f"{LINES.what}: {reason}")
+            what = say("has lines that hold no record: {reason}", reason=retold(reason))
+            found = LINES.finding(count, source.lines or count, what=what)
             yield replace(found, table=name)
         for repair in source.repairs:
-            yield replace(REPAIRED.finding(what=f"{REPAIRED.what}: {repair}"), table=name)
+            what = say("was mended: {repair}", repair=retold(repair))
+            yield replace(REPAIRED.finding(what=what), table=name)
     for table, load in record.tables.items():
         total = load.rows_in
         for reason, count in load.rejected.items():
             check = CURRENCY if reason.startswith(OTHER_CURRENCY) else REJECTED
-            breaks = f"{check.breaks}; see {record.rejects or 'rejects/'}"
-            yield check.finding(count, total, table=table, what=f"{REJECTED.what}: {reason}", breaks=breaks)
+            what = say("rows rejected: {reason}", reason=retold(reason))
+            breaks = say("{breaks}; see {folder}", breaks=say(check.breaks), folder=record.rejects or "rejects/")
+            yield check.finding(count, total, table=table, what=what, breaks=breaks)
         for reason, count in load.emptied.items():
             column = reason.partition(":")[0]
-            yield EMPTIED.finding(count, total, table=table, column=column, what=f"{EMPTIED.what}: {reason}")
+            what = say("values left empty: {reason}", reason=retold(reason))
+            yield EMPTIED.finding(count, total, table=table, column=column, what=what)
         repeated = (
             (CONFLICTS, load.conflicts), (DUPLICATES, load.duplicates), (CORRECTIONS, load.corrections),
             (GONE, load.gone), (REWRITTEN, load.rewritten), (BELATED, load.belated),
@@ -146,11 +155,18 @@ def size_findings(manifest: BookManifest, before: Before) -> Iterator[Finding]:
     """Compare a book's tables with the generation before: tables gone, and keys far fewer or more."""
     for table, old in before.keys.items():
         if table not in manifest.tables:
-            what = f"is in the mapping no longer; the last delivery had {old:,} keys"
+            what = say_count(
+                old, "is in the mapping no longer; the last delivery had {count:,} key",
+                "is in the mapping no longer; the last delivery had {count:,} keys",
+            )  # fmt: skip
             yield DROPPED.finding(old, old, table=table, what=what, severity="warning")
             continue
         now = manifest.tables[table].keys
-        ratio, what = now / max(old, 1), f"holds {now:,} keys; the last delivery had {old:,}"
+        ratio = now / max(old, 1)
+        what = say_count(
+            now, "holds {count:,} key; the last delivery had {before:,}",
+            "holds {count:,} keys; the last delivery had {before:,}", before=old,
+        )  # fmt: skip
         if ratio < DROP_WARNING:
             severity: Severity = "error" if ratio < DROP_ERROR else "warning"
             yield DROPPED.finding(old - now, old, table=table, what=what, severity=severity)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import pandas as pd
 from workbench.book.book import Book
 from workbench.book.checks.finding import Check, Finding
 from workbench.book.schema import TABLES
+from workbench.core.languages import mark, say
 
 # Siddiqi, "Credit Risk Scorecards" (2006), chapter 8: below .10 no change, to .25 some, above it a change to look into.
 PSI_SOME, PSI_SHIFT = 0.10, 0.25
@@ -26,17 +28,17 @@ MISSING_JUMP = 0.05  # house choice: share of missing values, more or fewer than
 MEAN_SHIFT = 0.5  # house choice: of the mean, in standard deviations of the last delivery
 
 GAPS = Check(
-    "*", "COLUMN_gaps", "", "is missing more often than in the last delivery", "warning",
-    "models see a shift that is the delivery's", when=f"by more than {MISSING_JUMP:.0%} of the rows",
+    "*", "COLUMN_gaps", "", mark("is missing more often than in the last delivery"), "warning",
+    mark("models see a shift that is the delivery's"), when=f"by more than {MISSING_JUMP:.0%} of the rows",
 )  # fmt: skip
 SHIFT = Check(
-    "*", "COLUMN_shift", "", "has another mean than in the last delivery", "warning",
-    "a changed unit, sign or meaning would look like this",
+    "*", "COLUMN_shift", "", mark("has another mean than in the last delivery"), "warning",
+    mark("a changed unit, sign or meaning would look like this"),
     when=f"by more than {MEAN_SHIFT:g} standard deviations",
 )  # fmt: skip
 SPREAD = Check(
-    "*", "COLUMN_psi", "", "is spread otherwise than in the last delivery", "warning",
-    "scores and rules were made for the spread of before",
+    "*", "COLUMN_psi", "", mark("is spread otherwise than in the last delivery"), "warning",
+    mark("scores and rules were made for the spread of before"),
     when=f"PSI above {PSI_SHIFT} is a warning, above {PSI_SOME} to know; never what chance alone would give",
 )  # fmt: skip
 CHECKS = (GAPS, SHIFT, SPREAD)
@@ -221,19 +223,22 @@ def drift_findings(moved: pd.DataFrame) -> Iterator[Finding]:
         table, column = str(row["table"]), str(row["column"])
         more = row["missing_now"] - row["missing_before"]
         if abs(more) > MISSING_JUMP:
-            what = f"is missing in {row['missing_now']:.1%}; in the last delivery in {row['missing_before']:.1%}"
+            what = say(
+                "is missing in {now:.1%}; in the last delivery in {before:.1%}",
+                now=row["missing_now"], before=row["missing_before"],
+            )  # fmt: skip
             yield _named(GAPS, column).finding(round(abs(more) * row["rows"]), int(row["rows"]), what=what, table=table)
         elif abs(row["mean_shift"]) > MEAN_SHIFT:
-            what = (
-                f"has the mean {row['mean_now']:,.4g}; the last delivery had {row['mean_before']:,.4g}: "
-                f"{abs(row['mean_shift']):.1f} standard deviations apart"
-            )
+            what = say(
+                "has the mean {now:,.4g}; the last delivery had {before:,.4g}: {apart:.1f} standard deviations apart",
+                now=row["mean_now"], before=row["mean_before"], apart=abs(row["mean_shift"]),
+            )  # fmt: skip
             yield _named(SHIFT, column).finding(what=what, table=table)
         elif row["psi"] > max(PSI_SOME, row["psi_by_chance"]):
-            what = f"is spread otherwise than in the last delivery: PSI {row['psi']:.2f}"
+            what = say("is spread otherwise than in the last delivery: PSI {psi:.2f}", psi=row["psi"])
             severity = SPREAD.severity if row["psi"] > PSI_SHIFT else "info"
             yield _named(SPREAD, column).finding(what=what, severity=severity, table=table)
 
 
 def _named(check: Check, column: str) -> Check:
-    return Check(check.table, check.name.replace("COLUMN", column), column, check.what, check.severity, check.breaks)
+    return replace(check, name=check.name.replace("COLUMN", column), column=column)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import pandas as pd
 
 from workbench.book.store import Lowered
+from workbench.core.languages import listed, mark, say, say_count
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+SEVERITY_WORDS = {"error": mark("Error"), "warning": mark("Warning"), "info": mark("To know"), "": ""}
 EXAMPLES = 10
 ERROR_SHARE = 0.01  # house choice: up to this share of a table, faulty rows are a slip and no error of the delivery
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding, with up to ten keys as examples.
+    """One finding, with up to ten keys as examples; its sentences are in the language in use.
 
     Attributes
     ----------
@@ -68,6 +71,8 @@ class Check:
     ----------
     table, name
         Together the name under which a mapping may lower it; where `table` is "*", it is that of any table.
+    what, breaks
+        In English; `words` translates what it finds, and `values` fill its places.
     always
         An error even where no more than `ERROR_SHARE` of the rows are faulty; others are a warning then.
     when
@@ -82,11 +87,17 @@ class Check:
     breaks: str
     always: bool = False
     when: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
         """Name under which a mapping may lower it."""
         return f"{self.table}.{self.name}"
+
+    @property
+    def words(self) -> str:
+        """What it finds, in the language in use."""
+        return say(self.what, **self.values)
 
     def finding(
         self,
@@ -107,8 +118,8 @@ class Check:
             level = "warning"
         place = table or self.table
         return Finding(
-            f"{place}.{self.name}", level, place, column or self.column, what or self.what, rows, share,
-            tuple(examples), breaks or self.breaks,
+            f"{place}.{self.name}", level, place, column or self.column, what or self.words, rows, share,
+            tuple(examples), breaks or say(self.breaks),
         )  # fmt: skip
 
 
@@ -154,23 +165,37 @@ def verdict(findings: Sequence[Finding]) -> Verdict:
     >>> verdict([]).answer
     'This book can be used: nothing was found.'
     """
-    counts = {severity: sum(found.severity == severity for found in findings) for severity in SEVERITIES}
-    words = ", ".join(f"{number} {_plural(name, number)}" for name, number in counts.items() if number)
     worst = worst_first(findings)
-    if counts["error"]:
-        answer = f"This book cannot be used as it is: {words}."
-    elif counts["warning"]:
-        answer = f"This book can be used with care: {words}."
+    words = by_severity(findings)
+    if worst and worst[0].severity == "error":
+        answer = say("This book cannot be used as it is: {findings}.", findings=words)
+    elif worst and worst[0].severity == "warning":
+        answer = say("This book can be used with care: {findings}.", findings=words)
+    elif worst:
+        answer = say("This book can be used: {findings}.", findings=words)
     else:
-        answer = f"This book can be used: {words or 'nothing was found'}."
+        answer = say("This book can be used: nothing was found.")
     if not worst or worst[0].severity == "info":
         return Verdict(worst[0].severity if worst else "", answer, "")
     first = worst[0]
-    mend = f"Mend first: {first.place} {first.what}" + (f" ({first.rows:,} rows)." if first.rows else ".")
+    if first.rows:
+        mend = say_count(
+            first.rows, "Mend first: {place} {what} ({count:,} row).", "Mend first: {place} {what} ({count:,} rows).",
+            place=first.place, what=first.what,
+        )  # fmt: skip
+    else:
+        mend = say("Mend first: {place} {what}.", place=first.place, what=first.what)
     if first.breaks:
-        mend += f" It breaks: {first.breaks}."
+        mend = say("{mend} It breaks: {breaks}.", mend=mend, breaks=first.breaks)
     return Verdict(first.severity, answer, mend)
 
 
-def _plural(severity: str, number: int) -> str:
-    return {"info": "to know"}.get(severity, severity if number == 1 else f"{severity}s")
+def by_severity(findings: Iterable[Finding]) -> str:
+    """Return how many findings there are of each severity, in words: "1 error, 2 warnings"; "" for none."""
+    counts = Counter(finding.severity for finding in findings)
+    words = [
+        counts["error"] and say_count(counts["error"], "{count:,} error", "{count:,} errors"),
+        counts["warning"] and say_count(counts["warning"], "{count:,} warning", "{count:,} warnings"),
+        counts["info"] and say("{count:,} to know", count=counts["info"]),
+    ]
+    return listed([word for word in words if word])

@@ -11,6 +11,7 @@ import ibis
 
 from workbench.book.checks.finding import Check, Severity
 from workbench.book.schema import TABLES, Column
+from workbench.core.languages import listed, mark
 
 OLDEST_AGE, YOUNGEST_AGE = 110, 16  # house choice
 LONGEST_TERM = 600  # months; house choice
@@ -45,74 +46,82 @@ def _rule(
     *,
     reads: tuple[str, ...] = (),
     always: bool = False,
+    **values: object,
 ) -> Rule:
     table, column, rule = name.split(".")
-    return Rule(Check(table, rule, column, what, severity, breaks, always), condition, (column, *reads))
+    check = Check(table, rule, column, what, severity, breaks, always, values=values)
+    return Rule(check, condition, (column, *reads))
 
 
 BEYOND = Check(
-    "*", "COLUMN_huge", "", f"is beyond {HUGE:.0e}", "error", "sums and averages are those of these rows", always=True,
-    when="of columns that hold money",
+    "*", "COLUMN_huge", "", mark("is beyond {limit:.0e}"), "error", mark("sums and averages are those of these rows"),
+    always=True, when="of columns that hold money", values={"limit": HUGE},
 )  # fmt: skip
 FORMULA = Check(
-    "*", "formula", "", "holds texts that a spreadsheet would run as a formula (= + - @ first)", "info",
-    "nothing here: our lists escape them; other readers of these files may not",
+    "*", "formula", "", mark("holds texts that a spreadsheet would run as a formula (= + - @ first)"), "info",
+    mark("nothing here: our lists escape them; other readers of these files may not"),
 )  # fmt: skip
 NOT_ALLOWED = Check(
-    "*", "COLUMN_not_allowed", "", "is none of the values that there are", "error", "these rows are taken for something else",
+    "*", "COLUMN_not_allowed", "", mark("is none of the values that there are"), "error",
+    mark("these rows are taken for something else"),
     when=", ".join(f"{table.name}.{column.name}" for table in TABLES.values() for column in table.columns if column.allowed),
 )  # fmt: skip
 UNSTATED = Check(
-    "*", "COLUMN_unstated", "", "is missing", "error", "a row without it means nothing, and counts nowhere",
+    "*", "COLUMN_unstated", "", mark("is missing"), "error", mark("a row without it means nothing, and counts nowhere"),
     when="of keys, and of columns that each row must have",
 )  # fmt: skip
 ANY_TABLE = (BEYOND, NOT_ALLOWED, UNSTATED, FORMULA)
-_DPD = "days past due of these loans"
-_INCOME = "debt-to-income"
+_DPD = mark("days past due of these loans")
+_INCOME = mark("debt-to-income")
 _RULES = (
     _rule(
-        "customers.birth_date.age", f"gives an age under {YOUNGEST_AGE} or over {OLDEST_AGE}", "warning",
-        "age groups in fairness tables",
+        "customers.birth_date.age", mark("gives an age under {youngest} or over {oldest}"), "warning",
+        mark("age groups in fairness tables"),
         lambda t, day: (_years(t.birth_date, day) < YOUNGEST_AGE) | (_years(t.birth_date, day) > OLDEST_AGE),
+        youngest=YOUNGEST_AGE, oldest=OLDEST_AGE,
     ),
-    _rule("customers.monthly_income.income_not_positive", "is zero or negative", "warning", _INCOME,
+    _rule("customers.monthly_income.income_not_positive", mark("is zero or negative"), "warning", _INCOME,
           lambda t, _day: t.monthly_income <= 0),
-    _rule("customers.relationship_since.before_birth", "lies before the birth date", "warning", "months of relationship",
-          lambda t, _day: t.relationship_since < t.birth_date, reads=("birth_date",)),
-    _rule("loans.principal.no_amount", "and credit_limit are both missing", "warning",
-          "exposure; of arrears only the absolute threshold counts",
+    _rule("customers.relationship_since.before_birth", mark("lies before the birth date"), "warning",
+          mark("months of relationship"), lambda t, _day: t.relationship_since < t.birth_date, reads=("birth_date",)),
+    _rule("loans.principal.no_amount", mark("and credit_limit are both missing"), "warning",
+          mark("exposure; of arrears only the absolute threshold counts"),
           lambda t, _day: t.principal.isnull() & t.credit_limit.isnull(), reads=("credit_limit",)),
-    _rule("loans.principal.principal_negative", "is negative", "error", "exposure and expected loss",
+    _rule("loans.principal.principal_negative", mark("is negative"), "error", mark("exposure and expected loss"),
           lambda t, _day: t.principal < 0),
-    _rule("loans.credit_limit.credit_limit_negative", "is negative", "error", "utilisation and exposure",
+    _rule("loans.credit_limit.credit_limit_negative", mark("is negative"), "error", mark("utilisation and exposure"),
           lambda t, _day: t.credit_limit < 0),
-    _rule("loans.annual_rate.not_a_rate", f"is negative or above {HIGHEST_RATE:.0%}: perhaps a percentage", "warning",
-          "the price of risk", lambda t, _day: (t.annual_rate < 0) | (t.annual_rate > HIGHEST_RATE)),
-    _rule("loans.term_months.not_a_term", f"is below 1 or above {LONGEST_TERM}", "warning", "the term of these loans",
-          lambda t, _day: (t.term_months < 1) | (t.term_months > LONGEST_TERM)),
-    _rule("loans.closed_on.closed_before_opening", "or written_off_on lies before opened_on", "error",
-          "whether these loans are open, and outcomes",
+    _rule("loans.annual_rate.not_a_rate", mark("is negative or above {highest:.0%}: perhaps a percentage"), "warning",
+          mark("the price of risk"), lambda t, _day: (t.annual_rate < 0) | (t.annual_rate > HIGHEST_RATE),
+          highest=HIGHEST_RATE),
+    _rule("loans.term_months.not_a_term", mark("is below 1 or above {longest}"), "warning", mark("the term of these loans"),
+          lambda t, _day: (t.term_months < 1) | (t.term_months > LONGEST_TERM), longest=LONGEST_TERM),
+    _rule("loans.closed_on.closed_before_opening", mark("or written_off_on lies before opened_on"), "error",
+          mark("whether these loans are open, and outcomes"),
           lambda t, _day: (t.closed_on < t.opened_on) | (t.written_off_on < t.opened_on), reads=("written_off_on",)),
-    _rule("loans.close_reason.close_reason_unstated", "is missing although the loan is closed", "warning",
-          "a sale or a death passes for a good end", lambda t, _day: t.closed_on.notnull() & t.close_reason.isnull(),
-          reads=("closed_on",)),
-    _rule("instalments.due_amount.due_amount_negative", "is negative", "error", _DPD, lambda t, _day: t.due_amount < 0),
-    _rule("instalments.effective_from.after_due", "lies after due_on", "warning",
-          "an instalment that takes effect after it was due never counts", lambda t, _day: t.effective_from > t.due_on),
-    _rule("payments.amount.amount_negative", "is negative, but the kind is no reversal", "warning", _DPD,
+    _rule("loans.close_reason.close_reason_unstated", mark("is missing although the loan is closed"), "warning",
+          mark("a sale or a death passes for a good end"),
+          lambda t, _day: t.closed_on.notnull() & t.close_reason.isnull(), reads=("closed_on",)),
+    _rule("instalments.due_amount.due_amount_negative", mark("is negative"), "error", _DPD,
+          lambda t, _day: t.due_amount < 0),
+    _rule("instalments.effective_from.after_due", mark("lies after due_on"), "warning",
+          mark("an instalment that takes effect after it was due never counts"),
+          lambda t, _day: t.effective_from > t.due_on),
+    _rule("payments.amount.amount_negative", mark("is negative, but the kind is no reversal"), "warning", _DPD,
           lambda t, _day: (t.kind != "reversal") & (t.amount < 0)),
-    _rule("payments.amount.reversal_not_negative", "of a reversal is not negative", "error",
-          "a returned payment counts as paid twice", lambda t, _day: (t.kind == "reversal") & (t.amount >= 0)),
-    _rule("payments.reverses.reversal_unnamed", "is missing: the reversal does not say of what", "info",
-          "it is taken for the reversal of a scheduled payment",
+    _rule("payments.amount.reversal_not_negative", mark("of a reversal is not negative"), "error",
+          mark("a returned payment counts as paid twice"), lambda t, _day: (t.kind == "reversal") & (t.amount >= 0)),
+    _rule("payments.reverses.reversal_unnamed", mark("is missing: the reversal does not say of what"), "info",
+          mark("it is taken for the reversal of a scheduled payment"),
           lambda t, _day: (t.kind == "reversal") & t.reverses.isnull()),
-    _rule("performance.balance.balance_negative", "is negative", "warning", "exposure is too low by these loans",
-          lambda t, _day: t.balance < 0),
-    _rule("performance.dpd.dpd_negative", "is negative", "error", _DPD, lambda t, _day: t.dpd < 0),
-    _rule("performance.month_end.not_a_month_end", "is not the last day of a month", "error",
-          "these rows are never found: balances are looked up at month ends",
+    _rule("performance.balance.balance_negative", mark("is negative"), "warning",
+          mark("exposure is too low by these loans"), lambda t, _day: t.balance < 0),
+    _rule("performance.dpd.dpd_negative", mark("is negative"), "error", _DPD, lambda t, _day: t.dpd < 0),
+    _rule("performance.month_end.not_a_month_end", mark("is not the last day of a month"), "error",
+          mark("these rows are never found: balances are looked up at month ends"),
           lambda t, _day: (t.month_end + ibis.interval(days=1)).day() != 1, always=True),
-    _rule("transactions.amount.amount_zero", "is zero", "info", "counts of transactions", lambda t, _day: t.amount == 0),
+    _rule("transactions.amount.amount_zero", mark("is zero"), "info", mark("counts of transactions"),
+          lambda t, _day: t.amount == 0),
 )  # fmt: skip
 
 
@@ -152,8 +161,10 @@ def _not_allowed(table: str, column: Column) -> Rule:
     def unknown(rows: Any, _day: date) -> Any:
         return rows[column.name].notin(column.allowed)
 
-    what = f"is none of {', '.join(column.allowed)}"
-    check = replace(NOT_ALLOWED, table=table, name=f"{column.name}_not_allowed", column=column.name, what=what)
+    check = replace(
+        NOT_ALLOWED, table=table, name=f"{column.name}_not_allowed", column=column.name,
+        what=mark("is none of {allowed}"), values={"allowed": listed(column.allowed)},
+    )  # fmt: skip
     return Rule(check, unknown, (column.name,))
 
 
@@ -169,7 +180,7 @@ def _missing(table: str, column: Column) -> Rule:
         return rows[column.name].isnull()
 
     check = Check(
-        table, f"{column.name}_missing", column.name, "is missing", "info", column.breaks,
+        table, f"{column.name}_missing", column.name, mark("is missing"), "info", column.breaks,
         when=f"in more than {MISSING_SHARE:.0%} of the rows",
     )  # fmt: skip
     return Rule(check, missing, (column.name,), MISSING_SHARE, is_fault=False)

@@ -13,14 +13,15 @@ from workbench.book.checks.finding import Check, Finding
 from workbench.book.checks.rules import unstated
 from workbench.book.checks.tables import examples
 from workbench.book.schema import TABLES
+from workbench.core.languages import mark
 
 KNOWN_LATER = Check(
-    "*", "known_later", "known_at", "lies after the last delivery", "warning",
-    "these rows are seen at no date of the book: perhaps a wrong date, or a wrong time zone",
+    "*", "known_later", "known_at", mark("lies after the last delivery"), "warning",
+    mark("these rows are seen at no date of the book: perhaps a wrong date, or a wrong time zone"),
 )  # fmt: skip
 UNDATED = Check(
-    "applications", "undated", "decided_at", "is missing although there is a decision", "warning",
-    "nobody knows since when: the decision and the loan that came of it are seen at no date",
+    "applications", "undated", "decided_at", mark("is missing although there is a decision"), "warning",
+    mark("nobody knows since when: the decision and the loan that came of it are seen at no date"),
 )  # fmt: skip
 CHECKS = (KNOWN_LATER, UNDATED)
 

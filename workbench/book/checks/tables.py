@@ -13,16 +13,17 @@ from workbench.book.book import Book
 from workbench.book.checks.finding import EXAMPLES, Check, Finding
 from workbench.book.checks.rules import Rule, rules_of
 from workbench.book.schema import TABLES, Column
+from workbench.core.languages import mark
 
 INCOME_MULTIPLE = 8.0  # house choice: an income this many times the median of its occupation looks like a yearly one
-PRIVATE, PRESENT = "private: no values shown", "present value only: not shown"
+PRIVATE, PRESENT = mark("private: no values shown"), mark("present value only: not shown")
 
-EMPTY = Check("*", "empty", "", "has no rows", "warning", "everything that needs this table",
+EMPTY = Check("*", "empty", "", mark("has no rows"), "warning", mark("everything that needs this table"),
               when="an error for customers and loans")  # fmt: skip
 YEARLY_INCOME = Check(
     "customers", "yearly_income", "monthly_income",
-    f"is over {INCOME_MULTIPLE:g} times the median of its occupation: perhaps a yearly amount", "warning",
-    "debt-to-income looks far too good for these customers",
+    mark("is over {multiple:g} times the median of its occupation: perhaps a yearly amount"), "warning",
+    mark("debt-to-income looks far too good for these customers"), values={"multiple": INCOME_MULTIPLE},
 )  # fmt: skip
 CHECKS = (EMPTY, YEARLY_INCOME)
 

@@ -15,6 +15,7 @@ from workbench.book.checks.finding import Check, Finding, Severity
 from workbench.book.checks.tables import examples
 from workbench.book.days import day_start, local_day, month_end_of, month_number
 from workbench.book.schema import FLOWS, TABLES
+from workbench.core.languages import mark, say, say_count
 
 # Tables whose rows cannot be known before they happen; dues and restructurings may be agreed ahead.
 HAPPENING = ("loans", "payments", "transactions", "events", "performance", "applications", "bureau")
@@ -23,19 +24,21 @@ EARLY_SHARE = 0.001  # house choice: above it, rows known before they happened a
 VOLUME_LOW, VOLUME_HIGH = 0.5, 2.0  # a month's rows over the median of the months beside it; house choices
 VOLUME_MONTHS = 3  # months on a side that say what is usual
 VOLUME_LEAST = 30  # rows a month; below, chance alone makes such swings
+_MONTHS_NAMED = 5  # in one finding
 
 KNOWN_BEFORE = Check(
-    "*", "known_before", "known_at", "lies before the row happened", "error", "every later number may know the future",
-    always=True, when=f"up to {EARLY_SHARE:.1%} of the rows a warning; of " + ", ".join(HAPPENING),
+    "*", "known_before", "known_at", mark("lies before the row happened"), "error",
+    mark("every later number may know the future"), always=True,
+    when=f"up to {EARLY_SHARE:.1%} of the rows a warning; of " + ", ".join(HAPPENING),
 )  # fmt: skip
 LATE = Check(
-    "*", "late", "", f"became known more than {LATE_DAYS} days after it happened", "info",
-    "indicators at the dates in between did not see these rows, and never will: that is as it was",
-    when="by the first version of each row; of " + ", ".join(HAPPENING),
+    "*", "late", "", mark("became known more than {days} days after it happened"), "info",
+    mark("indicators at the dates in between did not see these rows, and never will: that is as it was"),
+    when="by the first version of each row; of " + ", ".join(HAPPENING), values={"days": LATE_DAYS},
 )  # fmt: skip
 VOLUME = Check(
-    "*", "volume", "", "has months with far fewer or more rows than the months beside them", "warning",
-    "indicators of these months see a break that is the delivery's",
+    "*", "volume", "", mark("has months with far fewer or more rows than the months beside them"), "warning",
+    mark("indicators of these months see a break that is the delivery's"),
     when=f"under {VOLUME_LOW:g} or over {VOLUME_HIGH:g} times the median of {VOLUME_MONTHS} months; of " + ", ".join(FLOWS),
 )  # fmt: skip
 CHECKS = (KNOWN_BEFORE, LATE, VOLUME)
@@ -145,10 +148,20 @@ def _far(rows: pd.Series, usual: pd.Series) -> pd.Series:
 def volume_findings(monthly: pd.DataFrame) -> Iterator[Finding]:
     """Return tables with months that break the line: a source that broke off, or came twice."""
     for table, group in monthly[monthly["broken"].astype(bool)].groupby("table", sort=False):
-        told = [f"{row.rows:,} rows in {row.month:%Y-%m}, usually {row.usual:,.0f}" for row in group.itertuples()]
-        more = f", and {len(told) - 5} more months" if len(told) > 5 else ""
-        moment = str(TABLES[str(table)].occurred)
-        yield VOLUME.finding(table=str(table), column=moment, what=f"has {'; '.join(told[:5])}{more}")
+        months = [
+            say_count(
+                row["rows"], "{count:,} row in {month:%Y-%m}, usually {usual:,.0f}",
+                "{count:,} rows in {month:%Y-%m}, usually {usual:,.0f}", month=row["month"], usual=row["usual"],
+            )
+            for row in group.to_dict("records")
+        ]  # fmt: skip
+        first, more = say("; ").join(months[:_MONTHS_NAMED]), len(months) - _MONTHS_NAMED
+        what = say("has {months}", months=first)
+        if more > 0:
+            what = say_count(
+                more, "has {months}, and {count:,} more month", "has {months}, and {count:,} more months", months=first
+            )
+        yield VOLUME.finding(table=str(table), column=str(TABLES[str(table)].occurred), what=what)
 
 
 def time_findings(book: Book, arrived: pd.DataFrame, *, as_of: date) -> Iterator[Finding]:
