@@ -57,7 +57,7 @@ def test_a_missing_column_is_named(name: str) -> None:
 
 def test_a_month_that_breaks_the_line_is_named() -> None:
     ax = quality_plots.plot_rows_by_month(pd.DataFrame(TABLES["plot_rows_by_month"]))
-    assert "Mar 24" in texts(ax)
+    assert "Mar 2024" in texts(ax)
     assert "a" in texts(ax)
 
 
