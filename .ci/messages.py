@@ -14,12 +14,15 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
+
+from workbench.book.schema import Role
+from workbench.indicators.registry import Direction, select
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "workbench" / "locale" / "zh.po"
@@ -38,8 +41,16 @@ def messages() -> Iterator[tuple[str, str | tuple[str, ...]]]:
                 yield name(path), source
             else:
                 yield from ((name(path), found) for found in of_code(source.encode()))
+    yield from (("workbench/indicators", found) for found in of_indicators())
     for path in sorted([*(ROOT / "params" / "rules").glob("*.yaml"), *(ROOT / "params" / "policies").glob("*.yaml")]):
         yield from ((name(path), found) for found in of_params(yaml.safe_load(path.read_text("utf-8"))))
+
+
+def of_indicators() -> Iterator[str]:
+    """Yield what the registry says of each indicator, and the roles of columns; labels and reasons have both languages."""
+    for found in select():
+        yield from (found.meaning, found.family, found.unit, found.null)
+    yield from (*get_args(Direction), *get_args(Role))
 
 
 def of_code(source: bytes) -> Iterator[str | tuple[str, ...]]:
