@@ -16,7 +16,11 @@ from workbench.book import engines
 from workbench.book.attached import attach_book
 from workbench.book.book import Book
 from workbench.book.engines import canonical
+from workbench.book.expected_loss import expected_loss
+from workbench.book.lgd import loss_given_default
+from workbench.book.losses import monthly_losses
 from workbench.book.portfolio import delinquency, exposures, monthly_portfolio
+from workbench.book.rolls import roll_rates as monthly_roll_rates
 from workbench.book.schema import TABLES
 from workbench.book.vintages import vintage_curves
 from workbench.core.errors import BookError, ParameterError
@@ -111,6 +115,17 @@ def test_sample_and_portfolio_on_postgres_equal_those_on_duckdb(
         pd.testing.assert_frame_equal(evidence(attached, as_of=[as_of]), evidence(small_book, as_of=[as_of]))
     ours, theirs = (vintage_curves(book, as_of=as_of) for book in (attached, small_book))
     pd.testing.assert_frame_equal(ours, theirs)
+    for ours, theirs in zip(*(monthly_roll_rates(book, as_of=as_of) for book in (attached, small_book)), strict=True):
+        pd.testing.assert_frame_equal(ours, theirs, rtol=1e-12, check_dtype=False)
+    ours, theirs = (monthly_losses(book, as_of=as_of) for book in (attached, small_book))
+    pd.testing.assert_frame_equal(ours, theirs, rtol=1e-12, check_dtype=False)
+    late = {"as_of": date(2025, 6, 30), "workout_months": 6, "least_defaults": 2}
+    ours, theirs = (loss_given_default(book, **late) for book in (attached, small_book))
+    pd.testing.assert_frame_equal(ours, theirs, rtol=1e-9, check_dtype=False)
+    scores = exposures(small_book, as_of=as_of)[["customer_id"]].assign(pd=0.1)
+    rates = pd.DataFrame({"product": ["auto", "card", "personal"], "lgd": [0.3, 0.6, 0.7]})
+    ours, theirs = (expected_loss(book, as_of=as_of, scores=scores, lgd=rates) for book in (attached, small_book))
+    pd.testing.assert_frame_equal(ours, theirs, rtol=1e-12)
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------------

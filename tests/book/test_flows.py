@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import date
 
 import pandas as pd
@@ -70,6 +71,19 @@ def test_default_rate_is_what_defaulted_over_what_performed(small_book: Book) ->
     assert rates["rate"].iloc[-1] == pytest.approx(defaulted / known["balance_before"].sum())
     loans = default_rates(table.assign(balance_before=float("nan")))
     assert loans["performing"].iloc[-1] == known["loans"].sum()
+
+
+def test_a_month_that_is_not_stated_is_passed_over(make_book: Callable[..., Book]) -> None:
+    ends = month_ends(date(2024, 1, 1), date(2024, 4, 30))
+    months = pd.DataFrame(
+        {"loan_id": "L1", "month_end": ends, "dpd": [0, None, None, 35], "balance": [9.0, None, 8.0, 7.0]}
+    )
+    loans = pd.DataFrame({"loan_id": ["L1"], "customer_id": "C1", "opened_on": date(2023, 1, 1)})
+    tables = {"customers": pd.DataFrame({"customer_id": ["C1"]}), "loans": loans, "performance": months}
+    table = monthly_flows(make_book(tables, first_day=date(2024, 1, 1)), as_of=ends[-1])
+    found = [(row.month_end.date(), row.before, row.after, row.balance_before) for row in table.itertuples()]
+    assert found[1:] == [(ends[3], "current", "31-60", 9)]
+    assert found[0][:3] == (ends[0], "new", "current")
 
 
 def test_a_date_before_the_book_has_no_flows(small_book: Book) -> None:

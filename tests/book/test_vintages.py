@@ -93,6 +93,40 @@ def test_curves_by_year_and_up_to_an_age(book: Book) -> None:
     assert vintage_curves(book, as_of=AS_OF, every="year", max_age_months=3)["bads"].tolist() == [0, 0, 0, 1]
 
 
+def test_curves_by_half_year(book: Book) -> None:
+    table = vintage_curves(book, as_of=AS_OF, every="half-year")
+    bads = {vintage: rows["bads"].tolist() for vintage, rows in table.groupby("vintage")}
+    # 2023H1 as old as its last loans, of June; L3 bad at 6, L1 at 12; L6 of July at 3, the last of 2023H2 6 months old
+    assert bads == {"2023H1": [0] * 6 + [1] * 6 + [2], "2023H2": [0] * 3 + [1] * 4}
+    assert table.groupby("vintage")["loans"].first().to_dict() == {"2023H1": 4, "2023H2": 1}
+
+
+@pytest.mark.parametrize(
+    ("months", "names"),
+    [
+        (36, "2022Q1 2024Q3"),
+        (39, "2022Q1 2024Q4"),
+        (42, "2022H1 2024H2"),
+        (45, "2022H1 2025H1"),
+        (78, "2022H1 2027H2"),
+        (90, "2022 2028"),
+    ],
+)
+def test_as_many_curves_as_a_figure_can_hold(months: int, names: str, make_book: Callable[..., Book]) -> None:
+    opened = month_ends(date(2021, 12, 31), date(2029, 6, 30))[:months]
+    ids = [f"L{place:02d}" for place in range(months)]
+    as_of = opened[-1]
+    tables = {
+        "customers": pd.DataFrame({"customer_id": ["C1"]}),
+        "loans": pd.DataFrame({"loan_id": ids, "customer_id": "C1", "opened_on": opened}),
+        "performance": pd.DataFrame({"loan_id": ids, "month_end": as_of, "dpd": 0}),
+    }
+    book = make_book(tables, first_day=date(2021, 12, 31), last_day=as_of)
+    found = vintage_curves(book, as_of=as_of, every="fitting")["vintage"].unique().tolist()
+    assert f"{found[0]} {found[-1]}" == names
+    assert len(found) <= 12
+
+
 @pytest.mark.parametrize("age", [6, 12, 13])
 def test_a_curve_passes_through_the_vintages_of_each_age(book: Book, age: int) -> None:
     curves, points = vintage_curves(book, as_of=AS_OF), vintages(book, as_of=AS_OF, age_months=age)

@@ -11,10 +11,11 @@ from ibis import _
 from workbench.book.book import Book
 from workbench.book.performance import performance
 from workbench.book.portfolio import BUCKETS
-from workbench.core.dates import month_end, month_ends
+from workbench.core.dates import last_month_end, month_end, month_ends
 
 PERFORMING = ("current", "1-30", "31-60", "61-90")
 DEFAULT, CLOSED, NEW = "default", "closed", "new"
+_COLUMNS = ["month_end", "before", "after", "loans", "balance_before", "balance_after"]
 
 
 def monthly_flows(book: Book, *, as_of: date, months: int = 60) -> pd.DataFrame:
@@ -22,7 +23,8 @@ def monthly_flows(book: Book, *, as_of: date, months: int = 60) -> pd.DataFrame:
 
     States are the performing ones of `PERFORMING` (by days past due at the month end), `default` (`bad_dpd` days past due, or
     written off) and `closed` (repaid). Default is an end: a loan counts up to the month in which it first got there within
-    the time looked at. Loans of the first month end, and loans opened in a month, come from `new`.
+    the time looked at. Loans of the first month end, and loans opened in a month, come from `new`. A month end at which the
+    book does not say how many days past due a loan is, is passed over.
 
     Returns
     -------
@@ -30,24 +32,39 @@ def monthly_flows(book: Book, *, as_of: date, months: int = 60) -> pd.DataFrame:
         month_end (at which they arrived), before, after, loans, balance_before, balance_after; by month_end. A balance that
         the book does not state is null. What defaults counts with the balance that it had before.
     """
-    first = max(book.manifest.facts.first_day, month_end(as_of, months=-months - 1))  # the one to start from
-    days = month_ends(first, as_of)
+    days = days_to_compare(book, as_of=as_of, months=months)
     if not days:
-        return pd.DataFrame(columns=["month_end", "before", "after", "loans", "balance_before", "balance_after"])
-    rows = performance(book, as_of=as_of, days=days)
+        return pd.DataFrame(columns=_COLUMNS)
+    rows = performance(book, as_of=as_of, days=days).filter(~_.open | ~_.dpd.isnull())
     bad = rows.written_off | (rows.dpd >= book.definitions.target.bad_dpd)
     buckets = [(rows.dpd <= high, name) for name, high in BUCKETS if name in PERFORMING]
     state = ibis.cases((bad.fill_null(False), DEFAULT), (~rows.open, CLOSED), *buckets, else_=PERFORMING[-1])
-    lives = ibis.window(group_by="loan_id", order_by="month_end")
-    rows = rows.select("loan_id", "month_end", state=state, balance=_.balance.cast("float64"))
-    rows = rows.mutate(before=_.state.lag().over(lives), balance_before=_.balance.lag().over(lives))
+    rows = with_state_before(rows, state)
     ended = ibis.window(group_by="loan_id", order_by="month_end", preceding=(None, 1))
     rows = rows.mutate(was_bad=(_.state == DEFAULT).cast("int8").max().over(ended))
     rows = rows.filter((_.was_bad.fill_null(0) == 0) & ((_.before != CLOSED) | _.before.isnull()))
-    moved = rows.mutate(before=_.before.fill_null(NEW)).group_by("month_end", "before", after=_.state)
-    table: pd.DataFrame = moved.aggregate(
+    return summed(rows.mutate(before=_.before.fill_null(NEW)))
+
+
+def days_to_compare(book: Book, *, as_of: date, months: int) -> list[date]:
+    """Return the last month ends of the book by `as_of`: of so many months, and the one from which they start."""
+    before = month_end(last_month_end(as_of), months=-months - 1)
+    return month_ends(max(book.manifest.facts.first_day, before), as_of)
+
+
+def with_state_before(rows: ibis.Table, state: ibis.Value) -> ibis.Table:
+    """Return loan_id, month_end, state and balance of rows of `performance`, and state and balance a month before."""
+    lives = ibis.window(group_by="loan_id", order_by="month_end")
+    rows = rows.select("loan_id", "month_end", state=state, balance=_.balance.cast("float64"))
+    return rows.mutate(before=_.state.lag().over(lives), balance_before=_.balance.lag().over(lives))
+
+
+def summed(rows: ibis.Table) -> pd.DataFrame:
+    """Count and sum up loans by month_end, before and after (the state)."""
+    sums = rows.group_by("month_end", "before", after=_.state).aggregate(
         loans=_.count(), balance_before=_.balance_before.sum(), balance_after=_.balance.sum()
-    ).to_pandas()
+    )
+    table: pd.DataFrame = sums.to_pandas()
     return table.sort_values(["month_end", "before", "after"], ignore_index=True)
 
 

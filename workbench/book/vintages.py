@@ -11,8 +11,13 @@ import pandas as pd
 from ibis import _
 
 from workbench.book.book import Book
+from workbench.book.days import month_end_of
 from workbench.book.performance import performance
 from workbench.core.dates import last_month_end, month_ends
+
+Every = Literal["quarter", "half-year", "year"]
+MONTHS: dict[Every, int] = {"quarter": 3, "half-year": 6, "year": 12}
+FEW = 12  # curves that a figure can hold, if it does not name all of them
 
 
 def vintages(book: Book, *, as_of: date, age_months: int = 12) -> pd.DataFrame:
@@ -27,51 +32,64 @@ def vintages(book: Book, *, as_of: date, age_months: int = 12) -> pd.DataFrame:
         month (last day of the quarter), loans, bads, bad_rate, and low and high: its 95 % interval (Wilson 1927, JASA 22).
     """
     rows = [
-        (quarter.end_time.normalize(), *_bad_by(ages, age_months))
-        for quarter, ages, oldest in _by_opening(book, as_of, "quarter")
+        (pd.Timestamp(month_end_of(last)), *_bad_by(ages, age_months))
+        for last, ages, oldest in _by_opening(_first_bad_ages(book, as_of), as_of, 3)
         if age_months <= oldest
     ]
     return _with_interval(pd.DataFrame(rows, columns=["month", "loans", "bads"]))
 
 
 def vintage_curves(
-    book: Book, *, as_of: date, every: Literal["quarter", "year"] = "quarter", max_age_months: int = 24
+    book: Book, *, as_of: date, every: Every | Literal["fitting"] = "quarter", max_age_months: int = 24
 ) -> pd.DataFrame:
-    """Return the share of each quarter's or year's new loans that had gone bad by each age; bad and left out as in `vintages`.
+    """Return the share of a period's new loans that had gone bad by each age; bad and left out as in `vintages`.
 
     Ages run from 0, the month of opening, to that which the vintage's last loans have reached at `as_of`, and no further
     than `max_age_months`; a vintage with no age but 0 has no curve yet and is left out.
 
+    Parameters
+    ----------
+    every
+        quarter, half-year or year; `fitting` is the shortest of them that gives at most `FEW` curves, or else the year.
+
     Returns
     -------
     DataFrame
-        vintage (as 2024Q1 or 2024), age_months, loans (the same at every age), bads, bad_rate; by vintage and age.
+        vintage (as 2024Q1, 2024H1 or 2024), age_months, loans (the same at every age), bads, bad_rate; by vintage and age.
     """
-    rows = [
-        (str(period), age, *_bad_by(ages, age))
-        for period, ages, oldest in _by_opening(book, as_of, every)
-        for age in range(min(oldest, max_age_months) + 1)
-        if oldest > 0
-    ]
-    table = pd.DataFrame(rows, columns=["vintage", "age_months", "loans", "bads"])
+    counts, table = _first_bad_ages(book, as_of), pd.DataFrame()
+    for length in MONTHS if every == "fitting" else [every]:
+        months = MONTHS[length]
+        rows = [
+            (_name(last, months), age, *_bad_by(ages, age))
+            for last, ages, oldest in _by_opening(counts, as_of, months)
+            for age in range(min(oldest, max_age_months) + 1)
+            if oldest > 0
+        ]
+        table = pd.DataFrame(rows, columns=["vintage", "age_months", "loans", "bads"])
+        if table["vintage"].nunique() <= FEW:
+            break
     return table.assign(bad_rate=table["bads"] / table["loans"])
+
+
+def _name(last: int, months: int) -> str:
+    year, month = (last - 1) // 12, (last - 1) % 12 + 1
+    letter = {3: "Q", 6: "H"}.get(months)
+    return f"{year}{letter}{month // months}" if letter else str(year)
 
 
 def _bad_by(ages: pd.DataFrame, age_months: int) -> tuple[int, int]:
     return int(ages["loans"].sum()), int(ages.loc[ages["bad_age"] <= age_months, "loans"].sum())
 
 
-def _by_opening(
-    book: Book, as_of: date, every: Literal["quarter", "year"]
-) -> Iterator[tuple[pd.Period, pd.DataFrame, int]]:
-    """Yield each period of opening, its loans by the age at which they were bad first, and the age of its last loans."""
-    last, counts = last_month_end(as_of), _first_bad_ages(book, as_of)
-    months = counts[["year", "month"]].to_numpy()
-    opened = pd.PeriodIndex([pd.Period(year=int(year), month=int(month), freq="M") for year, month in months], freq="M")
-    for period, ages in counts.groupby(opened.asfreq(every[0].upper())):
-        oldest = (last.year - period.end_time.year) * 12 + last.month - period.end_time.month
+def _by_opening(counts: pd.DataFrame, as_of: date, months: int) -> Iterator[tuple[int, pd.DataFrame, int]]:
+    """Yield the last month number of each period of opening, its loans by first bad age, and the age of its last loans."""
+    now = last_month_end(as_of)
+    ends = -(-(counts["year"] * 12 + counts["month"]) // months) * months
+    for last, ages in counts.groupby(ends.astype("int64")):
+        oldest = now.year * 12 + now.month - int(last)
         if oldest >= 0:
-            yield period, ages, oldest
+            yield int(last), ages, oldest
 
 
 def _first_bad_ages(book: Book, as_of: date) -> pd.DataFrame:

@@ -367,6 +367,11 @@ def _lines(ax: Axes, table: pd.DataFrame, x: str, y: str, by: str) -> None:
         known = group[group[y].notna()]
         if late >= 0 and len(known):
             ends.append((float(known[y].iloc[-1]), known[x].iloc[-1], _short(say(str(name))), colour))
+    _name_ends(ax, ends)
+
+
+def _name_ends(ax: Axes, ends: list[tuple[float, Any, str, str]]) -> None:
+    """Write the names of lines where they end (y, x, name, colour), one above the other where they end together."""
     gap = (ax.get_ylim()[1] - ax.get_ylim()[0]) * 0.062  # a label's height, so that names do not overlap
     height: dict[Any, float] = {}  # of the last name so far, by where its line ends
     for end, at, name, colour in sorted(ends, key=lambda item: item[0]):
