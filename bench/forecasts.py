@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from workbench.book.flows import PERFORMING, default_rates
-from workbench.models.forecast import LEVEL, WORDS, forecast_default_rate
+from workbench.models.forecast import LEVEL, forecast_default_rate
 
 MONTHS, HORIZON = 60, 12
+MODELS = ("chain", "smoothing", "average", "last month")
 
 
 def main() -> None:
@@ -85,12 +86,12 @@ def history(draw: np.random.Generator) -> tuple[pd.DataFrame, pd.Series]:
 
 def report(found: pd.DataFrame) -> None:
     print(f"{found['history'].nunique()} histories, {MONTHS - HORIZON} months known, intervals of {LEVEL:.0%}\n")
-    print("| months ahead | inside | " + " | ".join(["chosen", *WORDS]) + " |\n" + "|---" * (3 + len(WORDS)) + "|")
+    print("| months ahead | inside | " + " | ".join(["chosen", *MODELS]) + " |\n" + "|---" * (3 + len(MODELS)) + "|")
     for horizon, rows in found.groupby("horizon"):
-        errors = " | ".join(f"{rows[name].mean():.5f}" for name in ("chosen", *WORDS))
+        errors = " | ".join(f"{rows[name].mean():.5f}" for name in ("chosen", *MODELS))
         print(f"| {horizon} | {rows['inside'].astype(float).mean():.1%} | {errors} |")
     print(f"| all | {found['inside'].astype(float).mean():.1%} | "
-          + " | ".join(f"{found[name].mean():.5f}" for name in ("chosen", *WORDS)) + " |")  # fmt: skip
+          + " | ".join(f"{found[name].mean():.5f}" for name in ("chosen", *MODELS)) + " |")  # fmt: skip
     print("\nchosen: " + ", ".join(f"{name} {share:.0%}" for name, share in
                                    found.drop_duplicates("history")["model"].value_counts(normalize=True).items()))  # fmt: skip
 
