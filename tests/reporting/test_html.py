@@ -30,7 +30,7 @@ def test_the_whole_page(write_notebook: Write) -> None:
     page = render_report(write_notebook(*report_cells()), title="Risk <report>")
     tags = Tags(page)
     assert page.startswith("<!DOCTYPE html>")
-    assert '<html lang="en">' in page
+    assert '<html lang="en-GB">' in page
     assert f'content="{CSP}"' in page
     assert "<title>Risk &lt;report&gt;</title>" in page
     assert tags.tags.count("h1") == 1

@@ -123,9 +123,9 @@ def _fill_cells(cells: list[Any], *, has_header: bool) -> list[tuple[int, str, s
     return contents
 
 
-def html_lang() -> str:
-    """Return the language in use as HTML names it: `en-GB`, `zh-CN`."""
-    return LANGUAGES[language()].replace("_", "-")
+def html_lang(lang: str | None = None) -> str:
+    """Return a language, by default the one in use, as HTML names it: `en-GB`, `zh-CN`."""
+    return LANGUAGES[lang or language()].replace("_", "-")
 
 
 def _contents_list(contents: list[tuple[int, str, str]]) -> Html:
@@ -174,6 +174,7 @@ def render_report(notebook_path: Path, *, title: str) -> str:
         "title": escape(title),
         "lang": html_lang(),
         "contents_word": say("Contents"),
+        "skip_words": say("Skip to the report"),
         "csp": CSP_META,
         "css": page_css(),
         "head": head,

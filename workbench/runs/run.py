@@ -113,11 +113,14 @@ def run_notebook(
     started = datetime.now(UTC)
     run_id = f"{notebook}-{'-'.join(subject.words)}-{started:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
     clock = time.monotonic()
+    with in_language(workspace.settings.lang):
+        title = _kind(notebook)
+        about = [say("sample {name}", name=sample)] if sample else [*subject.words]
     facts = {
         "schema_version": outputs.SCHEMA_VERSION,
         "run_id": run_id,
         "notebook": notebook,
-        "title": _title(workspace, notebook),
+        "title": title,
         "lang": workspace.settings.lang,
         **subject.facts,
         "parameters": checked,
@@ -131,7 +134,7 @@ def run_notebook(
             "lang": workspace.settings.lang,
             "folder": str(staging),
             "cwd": str(workspace.notebooks),
-            "title": " · ".join([str(facts["title"]), *subject.words]),
+            "title": " · ".join([title, *about]),
             "parameters": {**checked, **subject.parameters, "output_dir": str(staging)},
         }
         failure = _in_own_process(workspace, job, progress or (lambda _text: None))
@@ -152,9 +155,9 @@ def run_notebook(
     return RunResult(run_id, folder, seconds, summary)
 
 
-def _title(workspace: Workspace, notebook: str) -> str:
-    with in_language(workspace.settings.lang):
-        return say(TITLES.get(notebook, notebook))
+def _kind(notebook: str) -> str:
+    """Return what a notebook is called in the language in use."""
+    return say(TITLES.get(notebook, notebook))
 
 
 def _open(workspace: Workspace, *, book: str, sample: str, as_of: str | date | None) -> Subject:
@@ -173,10 +176,23 @@ def _open(workspace: Workspace, *, book: str, sample: str, as_of: str | date | N
 
 def rebuild_index(workspace: Workspace) -> Path:
     """Write `reports/index.html` anew from the runs that there are."""
-    with locked(workspace.reports / ".index.lock", seconds=workspace.settings.lock_seconds, what="reports/index.html"):
-        runs = [{**run, "folder": f"runs/{run['run_id']}"} for run in outputs.all_runs(workspace)]
-        with in_language(workspace.settings.lang):
-            return write_index(workspace.reports, runs)
+    lock, seconds = workspace.reports / ".index.lock", workspace.settings.lock_seconds
+    with locked(lock, seconds=seconds, what="reports/index.html"), in_language(workspace.settings.lang):
+        runs = [
+            {
+                **run,
+                "folder": f"runs/{run['run_id']}",
+                "kind": _kind(run["notebook"]),
+                "sizes": _sizes(workspace.reports / "runs" / run["run_id"], run.get("files", [])),
+            }
+            for run in outputs.all_runs(workspace)
+        ]
+        return write_index(workspace.reports, runs)
+
+
+def _sizes(folder: Path, names: list[str]) -> dict[str, int]:
+    """Return the bytes of each file that is still there, by name."""
+    return {name: (folder / name).stat().st_size for name in names if (folder / name).is_file()}
 
 
 def _keep_failure(
