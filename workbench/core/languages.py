@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gettext
 import io
-import math
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -111,7 +110,7 @@ def day_text(day: date, form: str = "long") -> str:
 
 class _Writer(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
-        if value is None or (isinstance(value, float) and math.isnan(value)) or value != value:
+        if _is_missing(value):
             return say("n/a")
         if format_spec in _DAYS:
             return day_text(value.date() if isinstance(value, datetime) else value, format_spec)
@@ -120,6 +119,13 @@ class _Writer(string.Formatter):
 
             return format_compact_decimal(value, locale=LANGUAGES[_language], fraction_digits=1)
         return str(super().format_field(value, format_spec))
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)  # NaN, NaT
+    except TypeError:  # pandas' NA, which says neither yes nor no
+        return True
 
 
 _WRITER = _Writer()

@@ -19,7 +19,7 @@ import pandas as pd
 
 from workbench.core.errors import ParameterError
 from workbench.core.languages import say
-from workbench.reporting.formats import ColumnFormat, format_value, is_missing, plain_text, require_columns
+from workbench.reporting.formats import ColumnFormat, format_value, is_missing, named, plain_text, require_columns
 from workbench.reporting.markup import Block, Html, escape, join
 from workbench.reporting.style import DARK_TWIN, STATUSES, css_colours, figure_settings, font_hint, status_of
 
@@ -67,7 +67,7 @@ def header(title: str, subtitle: str, facts: Mapping[str, object]) -> Block:
     markup = Html(
         '<div class="wb wb-header"><h1>{title}</h1><p class="wb-subtitle">{subtitle}</p><dl>{items}</dl></div>'
     ).fill(title=title, subtitle=subtitle, items=items)
-    lines = [str(title), str(subtitle), *(f"{name}: {_text(value)}" for name, value in facts.items())]
+    lines = [str(title), str(subtitle), *(named(name, _text(value)) for name, value in facts.items())]
     return Block("header", markup, "\n".join(lines), _lab_style())
 
 
@@ -105,7 +105,7 @@ def tiles(items: Sequence[Tile]) -> Block:
         for item in items
     ]
     words = [
-        ", ".join(str(part) for part in (f"{i.label}: {_text(i.value)}", i.status, i.change, i.note) if part)
+        ", ".join(str(part) for part in (named(i.label, _text(i.value)), i.status, i.change, i.note) if part)
         for i in items
     ]
     return Block("tiles", Html('<div class="wb wb-tiles">{parts}</div>').fill(parts=join(parts)), "\n".join(words))
@@ -131,7 +131,7 @@ def finding(text: str, status: str = "info") -> Block:
     markup = Html('<div class="wb wb-finding" data-status="{status}">{chip}<p>{text}</p></div>').fill(
         status=_status_class(status), chip=chip(status), text=text
     )
-    return Block("finding", markup, f"{say(status_of(status).word)}: {text}")
+    return Block("finding", markup, named(say(status_of(status).word), text))
 
 
 def not_assessed(stage: str) -> Block:
@@ -149,7 +149,7 @@ def definitions(terms: Mapping[str, object]) -> Block:
     """Return the words a page uses, with their meaning."""
     pair = Html("<dt>{name}</dt><dd>{value}</dd>")
     items = join([pair.fill(name=name, value=_value(value)) for name, value in terms.items()])
-    text = "\n".join(f"{name}: {_text(value)}" for name, value in terms.items())
+    text = "\n".join(named(name, _text(value)) for name, value in terms.items())
     return Block("definitions", Html('<dl class="wb wb-definitions">{items}</dl>').fill(items=items), text)
 
 

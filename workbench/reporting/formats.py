@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, get_args
@@ -79,8 +79,17 @@ def is_missing(value: object) -> bool:
     return value is None or (not isinstance(value, list | tuple | set | dict | np.ndarray) and bool(pd.isna(value)))  # type: ignore[call-overload]
 
 
+def named(name: object, value: object) -> str:
+    """Return `name: value` in the language in use."""
+    return say("{name}: {value}", name=name, value=value)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return say("; ").join(texts)
+
+
 def plain_text(value: object) -> str:
-    """Return any value as text: lists joined with '; ', days in ISO form, booleans in words.
+    """Return any value as text: lists joined with '; ' (in Chinese '；'), days in ISO form, booleans in words.
 
     >>> plain_text(["dpd 30+", None, "score drop"])
     'dpd 30+; n/a; score drop'
@@ -88,11 +97,11 @@ def plain_text(value: object) -> str:
     '2026-06-30'
     """
     if isinstance(value, Mapping):
-        return "; ".join(f"{plain_text(key)}: {plain_text(item)}" for key, item in value.items())
+        return _joined(named(plain_text(key), plain_text(item)) for key, item in value.items())
     if isinstance(value, set | frozenset):
-        return "; ".join(sorted(plain_text(item) for item in value))
+        return _joined(sorted(plain_text(item) for item in value))
     if isinstance(value, list | tuple | np.ndarray):
-        return "; ".join(plain_text(item) for item in value)
+        return _joined(plain_text(item) for item in value)
     if is_missing(value):
         return say("n/a")
     if isinstance(value, bool | np.bool_):

@@ -16,7 +16,7 @@ from workbench.core.files import whole_file
 from workbench.core.languages import LANGUAGES, day_text, listed, mark, say, say_count
 from workbench.reporting.blocks import TEMPLATE_DIR, chip, header
 from workbench.reporting.facets import Facet, classes, counted, form, hiding
-from workbench.reporting.formats import plain_text
+from workbench.reporting.formats import named, plain_text
 from workbench.reporting.html import CSP_META, html_lang, page_css
 from workbench.reporting.markup import Html, escape, join
 
@@ -101,7 +101,7 @@ def _facets(runs: list[Run]) -> list[Facet]:
     found = sorted({str(run["status"]) for run in runs})
     statuses = {status: say(_STATUSES.get(status, ("", ""))[1]) or status for status in found}
     if any(run.get("current") for run in runs):
-        statuses["current"] = say("Current")
+        statuses["current"] = say("Current run")
     kinds = {str(run["notebook"]): str(run.get("kind") or run["notebook"]) for run in runs}
     return [
         Facet("b", say("Book or sample"), {_subject(run): _subject(run) for run in runs}),
@@ -161,7 +161,7 @@ def _all(runs: list[Run], facets: list[Facet]) -> Html:
                 day=_day(run),
                 notebook=run["notebook"],
                 spoken=_spoken(run),
-                current=Html(" <strong>({word})</strong>").fill(word=say("current")) if run.get("current") else "",
+                current=Html(" <strong>{word}</strong>").fill(word=say("current run")) if run.get("current") else "",
                 chip=_status(run),
                 reason=Html(" {text}").fill(text=_reason(run)) if run["status"] == "failed" else "",
                 seconds=_seconds(run),
@@ -198,7 +198,7 @@ def _card(run: Run, classes: str) -> Html:
         lang=lang,
         title=run.get("title") or run["notebook"],
         chip=_status(run),
-        current=Html('<span class="meta">{word}</span>').fill(word=say("current")) if run.get("current") else "",
+        current=Html('<span class="meta">{word}</span>').fill(word=say("current run")) if run.get("current") else "",
         spoken=_spoken(run),
         meta=say("{notebook}, started {moment}", **told)
         if run.get("seconds") is None
@@ -262,7 +262,7 @@ def _files(run: Run) -> Html:
         path = PurePosixPath(str(run["folder"])) / name
         suffix = path.suffix.lower()
         word = say(_FILE_WORDS.get(suffix, "")) or suffix.lstrip(".") or name
-        word = f"{word}: {path.stem}" if suffix in (".xlsx", ".csv", ".parquet") else word
+        word = named(word, path.stem) if suffix in (".xlsx", ".csv", ".parquet") else word
         size = (run.get("sizes") or {}).get(name)
         if path.is_absolute() or ".." in path.parts:
             links.append(Html("<span>{name}</span> ").fill(name=name))
