@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import re
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,10 +11,12 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from workbench.core import languages
 from workbench.core.errors import InputError, ParameterError
+from workbench.core.languages import in_language
 from workbench.reporting import lists
 from workbench.reporting.blocks import ColumnFormat
-from workbench.reporting.lists import DISPOSITIONS, write_list
+from workbench.reporting.lists import DISPOSITIONS, read_dispositions, write_list
 
 from .samples import ATTACKS, CUSTOMER_COLUMNS, customers
 
@@ -90,7 +94,8 @@ def test_disposition_columns_are_empty_with_a_drop_down(tmp_path: Path) -> None:
     choice = sheet.data_validations.dataValidation[0]
     assert str(choice.sqref) == "J2:J13"
     assert choice.formula1 == f'"{",".join(DISPOSITIONS)}"'
-    assert [row[1].value for row in book["Columns"].iter_rows(min_row=2)] == list(CUSTOMER_COLUMNS)
+    guide = [row[1].value for row in book["Columns"].iter_rows(min_row=2)]
+    assert guide == [*CUSTOMER_COLUMNS, "disposition", "note"]
     assert "disposition" not in read_csv(paths[0])[0]
     with pytest.raises(ParameterError, match="already"):
         write_list(customers().assign(note=""), tmp_path, "alerts", disposition=True)
@@ -157,3 +162,127 @@ def test_shares_have_bars_from_zero(tmp_path: Path) -> None:
     assert [(rule.type, rule.dataBar.cfvo[0].type, rule.dataBar.cfvo[0].val) for rule in only.rules] == [
         ("dataBar", "num", 0)
     ]
+
+
+ALERT_COLUMNS = {
+    "alert_id": ("Alert", "预警"),
+    "customer_id": ("Customer", "客户"),
+    "severity": ("Severity", "预警级别"),
+}
+
+
+@pytest.fixture
+def chinese(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put the words of lists into a catalogue of their own."""
+    words = {
+        "List": "清单",
+        "Columns": "字段说明",
+        "disposition": "处置结论",
+        "note": "备注",
+        "confirmed risk": "风险属实",
+        "false alarm": "误报",
+        "already known": "此前已知",
+        "needs more information": "需补充信息",
+        "red": "红色",
+    }
+    head = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
+    text = head + "\n".join(f'msgid "{english}"\nmsgstr "{word}"\n' for english, word in words.items())
+    (tmp_path / "locale").mkdir()
+    (tmp_path / "locale" / "zh.po").write_text(text, "utf-8")
+    monkeypatch.setattr(languages, "CATALOGUES", tmp_path / "locale")
+    languages._catalogue.cache_clear()
+    yield
+    languages._catalogue.cache_clear()
+
+
+def an_alert_list(folder: Path, lang: str, ids: list[str]) -> Path:
+    frame = pd.DataFrame({"alert_id": ids, "customer_id": [f"C{i}" for i in range(len(ids))], "severity": "red"})
+    kinds = {"severity": "status"}
+    columns = {
+        name: ColumnFormat(labels[lang == "zh"], kinds.get(name, "text"))  # type: ignore[arg-type]
+        for name, labels in ALERT_COLUMNS.items()
+    }
+    with in_language(lang):
+        return write_list(frame, folder, "alerts", formats=["xlsx"], columns=columns, disposition=True)[0]
+
+
+def fill(path: Path, cells: dict[str, object]) -> None:
+    """Write into the list's cells, and save, as an officer would."""
+    book = openpyxl.load_workbook(path)
+    for address, value in cells.items():
+        book.worksheets[0][address] = value
+    book.save(path)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.usefixtures("chinese")
+def test_what_an_officer_filled_is_read_back(tmp_path: Path, lang: str) -> None:
+    path = an_alert_list(tmp_path, lang, ["demo-C0-1", "=C1", "demo-C2-1", "demo-C3-1", "demo-C4-1"])
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames == {"en": ["List", "Columns"], "zh": ["清单", "字段说明"]}[lang]
+    sheet = book.worksheets[0]
+    labels = {"en": ["Alert", "Customer", "Severity", "disposition", "note"]}
+    labels["zh"] = ["预警", "客户", "预警级别", "处置结论", "备注"]
+    assert [cell.value for cell in sheet[1]] == labels[lang]
+    assert sheet["C2"].value == {"en": "red", "zh": "红色"}[lang]
+    words = sheet.data_validations.dataValidation[0].formula1.strip('"').split(",")
+    assert len(words) == len(DISPOSITIONS)
+    fill(path, {"D2": words[0], "E2": "飞单 =1", "D3": f" {words[1].upper()} ", "E4": 20260630, "D6": words[3]})
+    read = read_dispositions(path)
+    assert list(read.columns) == ["alert_id", "disposition", "note"]
+    assert read.to_numpy().tolist() == [
+        ["demo-C0-1", DISPOSITIONS[0], "飞单 =1"],
+        ["=C1", DISPOSITIONS[1], ""],
+        ["demo-C2-1", None, "20260630"],
+        ["demo-C4-1", DISPOSITIONS[3], ""],
+    ]
+
+
+@pytest.mark.usefixtures("chinese")
+def test_columns_and_rows_may_be_moved_but_not_lost(tmp_path: Path) -> None:
+    path = an_alert_list(tmp_path, "zh", ["a1", "a2", "a3"])
+    book = openpyxl.load_workbook(path)
+    sheet = book.worksheets[0]
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    rows[2][3] = "误报"
+    for number, row in enumerate([rows[0], rows[3], rows[2]], start=1):  # sorted, one row gone, one column more
+        for place, value in enumerate(["x", *row[::-1]], start=1):
+            sheet.cell(number, place).value = value
+    sheet.delete_rows(4)
+    book.save(path)
+    assert read_dispositions(path).to_numpy().tolist() == [["a2", "false alarm", ""]]
+    fill(path, {"C1": "处置"})
+    with pytest.raises(InputError, match="the list has 0 columns '处置结论', expected one"):
+        read_dispositions(path)
+
+
+@pytest.mark.usefixtures("chinese")
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    path = an_alert_list(tmp_path, "en", ["a1", "a2", "a3"])
+    assert read_dispositions(path).empty
+    kept = path.read_bytes()
+    faults: list[tuple[dict[str, object], str]] = [
+        ({"D3": "maybe"}, "cell D3: found 'maybe', expected one of: confirmed risk or 风险属实; false alarm or 误报; "),
+        ({"D3": "=D2"}, "cell D3: found '=D2', expected"),
+        ({"A4": "a2"}, "alert_id 'a2' stands in rows 3 and 4. Keep one of them"),
+        ({"A4": None, "E4": "gone"}, "row 4 has a disposition or a note, and no alert_id"),
+        ({"B1": "Alert"}, "the list has 2 columns 'Alert', expected one"),
+    ]
+    for cells, message in faults:
+        path.write_bytes(kept)
+        fill(path, cells)
+        with pytest.raises(InputError, match=re.escape(message)):
+            read_dispositions(path)
+    book = openpyxl.load_workbook(path)
+    book.worksheets[0].title = "My list"
+    book.save(path)
+    with pytest.raises(InputError, match="no sheet List or 清单; found: My list, Columns"):
+        read_dispositions(path)
+    with_other_columns = write_list(customers(2), tmp_path, "plain", formats=["xlsx"])[0]
+    with pytest.raises(InputError, match="names none of the columns alert_id, action_id, entry_id"):
+        read_dispositions(with_other_columns)
+    path.write_text("no workbook")
+    with pytest.raises(InputError, match="not a readable XLSX file"):
+        read_dispositions(path)
+    with pytest.raises(InputError, match="not a readable XLSX file"):
+        read_dispositions(tmp_path / "none.xlsx")

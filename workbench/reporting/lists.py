@@ -17,13 +17,19 @@ import pandas as pd
 
 from workbench.core.errors import InputError, ParameterError, unknown
 from workbench.core.files import whole_file
-from workbench.core.languages import mark, say
+from workbench.core.languages import LANGUAGES, in_language, mark, say
 from workbench.reporting.formats import ColumnFormat, is_missing, plain_text, require_columns
 from workbench.reporting.markup import without_controls
 from workbench.reporting.style import STATUSES
 
 FORMATS = ("csv", "xlsx", "parquet")
 DISPOSITIONS = (mark("confirmed risk"), mark("false alarm"), mark("already known"), mark("needs more information"))
+IDS = ("alert_id", "action_id", "entry_id")  # what a list's rows are known by, whatever else in them changes
+_LIST, _GUIDE = mark("List"), mark("Columns")
+_OFFICERS = {
+    "disposition": mark("disposition"),
+    "note": mark("note"),
+}  # columns that an officer fills, with their labels
 _FORMULA_START = tuple("=+-@\t\r\n＝＋－＠")  # OWASP, CSV injection; full-width signs start formulas in CJK locales
 _MOST_ROWS, _LONGEST_TEXT = 1_048_575, 32_767  # of a sheet below its header, of a cell: Excel's limits
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
@@ -64,7 +70,7 @@ def write_list(
         Columns to write, in this order, with the labels and number formats of the XLSX; by default all. CSV and parquet
         keep the columns' own names; the XLSX's second sheet links them to the labels.
     disposition : bool
-        Add the officer's empty columns `disposition` (a drop-down) and `note` to the XLSX.
+        Add the officer's empty columns `disposition` (a drop-down) and `note` to the XLSX; `read_dispositions` reads them.
 
     Raises
     ------
@@ -176,10 +182,9 @@ def _write_xlsx(rows: pd.DataFrame, path: Path, named: Mapping[str, ColumnFormat
     from openpyxl.worksheet.datavalidation import DataValidation
 
     book = Workbook(write_only=True)
-    sheet = book.create_sheet(say("List"))
-    labels = [safe_text(column.heading) for column in named.values()] + (
-        [say("disposition"), say("note")] if disposition else []
-    )
+    sheet = book.create_sheet(say(_LIST))
+    labels = [safe_text(column.heading) for column in named.values()]
+    labels += [say(label) for label in _OFFICERS.values()] if disposition else []
     values = [
         [
             _excel_value(say(value) if column.kind == "status" and value in STATUSES else value)
@@ -225,10 +230,12 @@ def _write_xlsx(rows: pd.DataFrame, path: Path, named: Mapping[str, ColumnFormat
                 cell.number_format = pattern
             cells.append(cell)
         sheet.append(cells)
-    guide = book.create_sheet(say("Columns"))
+    guide = book.create_sheet(say(_GUIDE))
     guide.append([header_cell(text) for text in (say("label"), say("column"), say("kind"), say("unit"))])
     for name, column in named.items():
         guide.append([safe_text(text) for text in (column.heading, name, column.kind, column.unit)])
+    for name, label in _OFFICERS.items() if disposition else ():
+        guide.append([say(label), name, "text", ""])
     buffer = io.BytesIO()
     book.save(buffer)
     path.write_bytes(_without_time(buffer.getvalue()))
@@ -244,3 +251,97 @@ def _without_time(xlsx: bytes) -> bytes:
                 data = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"2000-01-01T00:00:00Z", data)
             new.writestr(zipfile.ZipInfo(name, _FIXED_TIME), data, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
+
+
+def read_dispositions(path: Path) -> pd.DataFrame:
+    """Return what an officer filled into the XLSX of a list, whichever language it was written in.
+
+    Returns
+    -------
+    DataFrame
+        A line for each row with a disposition or a note: the row's stable id (the first of `alert_id`, `action_id` and
+        `entry_id` that the list has), `disposition` (one of DISPOSITIONS, or None) and `note` (text, empty where none).
+
+    Raises
+    ------
+    InputError
+        If the file is no such list, an id is missing or there twice, or a disposition is none of the words allowed.
+    """
+    rows, guide = _sheets(path)
+    label_of = {str(line[1]): str(line[0]) for line in guide[1:] if len(line) > 1}
+    key = next((name for name in IDS if name in label_of), None)
+    if key is None:
+        raise InputError(
+            f"{path}: the second sheet names none of the columns {', '.join(IDS)}; so no row can be known."
+        )
+    head = [str(value) for value in rows[0]] if rows else []
+    places = {}
+    for name in (key, *_OFFICERS):
+        label = label_of.get(name, name)
+        if head.count(label) != 1:
+            raise InputError(
+                f"{path}: the list has {head.count(label)} columns {label!r}, expected one. Take a fresh list."
+            )
+        places[name] = head.index(label)
+    code_of = {word.casefold(): code for code in DISPOSITIONS for word in _in_each_language(code)}
+    found: dict[str, tuple[str | None, str]] = {}
+    row_of: dict[str, int] = {}
+    for number, row in enumerate(rows[1:], start=2):
+        who, word, note = (_filled(row, places[name]) for name in (key, *_OFFICERS))
+        if not who:
+            if word or note:
+                raise InputError(f"{path}: row {number} has a disposition or a note, and no {key}. Take a fresh list.")
+            continue
+        if who in row_of:
+            raise InputError(f"{path}: {key} {who!r} stands in rows {row_of[who]} and {number}. Keep one of them.")
+        row_of[who] = number
+        if word and word.casefold() not in code_of:
+            allowed = "; ".join(" or ".join(_in_each_language(code)) for code in DISPOSITIONS)
+            cell = _address(places["disposition"], number)
+            raise InputError(f"{path}: cell {cell}: found {word!r}, expected one of: {allowed}.")
+        if word or note:
+            found[who] = (code_of[word.casefold()] if word else None, note)
+    lines = [(who, code, note) for who, (code, note) in found.items()]
+    return pd.DataFrame(lines, columns=[key, *_OFFICERS], dtype=object)
+
+
+def _in_each_language(text: str) -> list[str]:
+    found = []
+    for lang in LANGUAGES:
+        with in_language(lang):
+            found.append(say(text))
+    return list(dict.fromkeys(found))
+
+
+def _sheets(path: Path) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Return the rows of a list's two sheets."""
+    from openpyxl import load_workbook
+
+    try:
+        book = load_workbook(path, read_only=True)
+    except Exception as error:  # openpyxl lets through what zip, XML and its own reading of them raise
+        raise InputError(f"{path}: not a readable XLSX file ({error}).") from error
+    try:
+        sheets = []
+        for name in (_LIST, _GUIDE):
+            words = _in_each_language(name)
+            sheet = next((word for word in words if word in book.sheetnames), None)
+            if sheet is None:
+                raise InputError(f"{path}: no sheet {' or '.join(words)}; found: {', '.join(book.sheetnames)}.")
+            sheets.append([tuple(row) for row in book[sheet].iter_rows(values_only=True)])
+    finally:
+        book.close()
+    return sheets[0], sheets[1]
+
+
+def _address(place: int, row: int) -> str:
+    from openpyxl.utils import get_column_letter
+
+    return f"{get_column_letter(place + 1)}{row}"
+
+
+def _filled(row: tuple[object, ...], place: int) -> str:
+    """Return a cell as text, without the quote that `safe_text` put before it."""
+    value = row[place] if place < len(row) else None
+    text = "" if value is None else plain_text(value).strip()
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA_START) else text

@@ -49,14 +49,14 @@ class Status:
 
 
 STATUSES = {
-    "pass": Status(mark("Pass"), "✓", "#00775a", "#41cfa4"),
-    "amber": Status(mark("Amber"), "▲", "#a86400", "#f3b23e"),
-    "fail": Status(mark("Fail"), "✕", "#b3261e", "#ff8d7e"),
-    "red": Status(mark("Red"), "■", "#b3261e", "#ff8d7e"),
-    "orange": Status(mark("Orange"), "◆", "#c05400", "#ff9f52"),
-    "yellow": Status(mark("Yellow"), "●", "#8a6d00", "#efdc5b"),
-    "info": Status(mark("Note"), "▪", "#0067a3", "#6fbdf0"),
-    "not assessed": Status(mark("Not assessed"), "○", "#5b6675", "#a9b4c2"),
+    mark("pass"): Status(mark("Pass"), "✓", "#00775a", "#41cfa4"),
+    mark("amber"): Status(mark("Amber"), "▲", "#a86400", "#f3b23e"),
+    mark("fail"): Status(mark("Fail"), "✕", "#b3261e", "#ff8d7e"),
+    mark("red"): Status(mark("Red"), "■", "#b3261e", "#ff8d7e"),
+    mark("orange"): Status(mark("Orange"), "◆", "#c05400", "#ff9f52"),
+    mark("yellow"): Status(mark("Yellow"), "●", "#8a6d00", "#efdc5b"),
+    mark("info"): Status(mark("Note"), "▪", "#0067a3", "#6fbdf0"),
+    mark("not assessed"): Status(mark("Not assessed"), "○", "#5b6675", "#a9b4c2"),
 }
 SEVERITY_COLOURS = {mark("red"): VERMILION, mark("orange"): ORANGE, mark("yellow"): "#d9c619", mark("info"): SKY}
 
