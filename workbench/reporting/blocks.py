@@ -20,7 +20,7 @@ import pandas as pd
 from workbench.core.errors import ParameterError
 from workbench.core.languages import say
 from workbench.reporting.formats import ColumnFormat, format_value, is_missing, named, plain_text, require_columns
-from workbench.reporting.markup import Block, Html, escape, join
+from workbench.reporting.markup import Block, Html, escape, join, without_controls
 from workbench.reporting.style import DARK_TWIN, STATUSES, css_colours, figure_settings, font_hint, status_of
 
 if TYPE_CHECKING:
@@ -291,7 +291,8 @@ def figure(fig_or_axes: Figure | Axes, *, alt: str, caption: str = "") -> Block:
             warnings.filterwarnings("ignore", message="Glyph")
         buffer = io.BytesIO()
         fig.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-        kind, data = "svg+xml", _with_dark_twin(buffer.getvalue())
+        svg = without_controls(buffer.getvalue().decode("utf-8"))  # matplotlib puts each text into a comment, as it is
+        kind, data = "svg+xml", _with_dark_twin(svg.encode())
         if len(data) > _LARGEST_SVG:
             buffer = io.BytesIO()
             fig.savefig(buffer, format="png", dpi=2 * 96, facecolor="white", metadata={"Software": None})

@@ -31,6 +31,9 @@ _OFFICERS = {
     "note": mark("note"),
 }  # columns that an officer fills, with their labels
 _FORMULA_START = tuple("=+-@\t\r\n＝＋－＠")  # OWASP, CSV injection; full-width signs start formulas in CJK locales
+_FORMULA_WITHIN = re.compile(
+    r'([;\t\n]"*)(?=[=+\-@＝＋－＠])'
+)  # where a spreadsheet that splits at these begins a cell
 _MOST_ROWS, _LONGEST_TEXT = 1_048_575, 32_767  # of a sheet below its header, of a cell: Excel's limits
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -42,7 +45,13 @@ def safe_text(text: str) -> str:
     "'=cmd|' /C calc'!A0"
     """
     text = without_controls(text, "").replace("\r\n", "\n").replace("\r", "\n")  # csv leaves a lone CR unquoted
+    text = text.lstrip("\ufeff")  # a byte order mark: readers of a file skip it
     return f"'{text}" if text.startswith(_FORMULA_START) else text
+
+
+def _safe_in_csv(text: str) -> str:
+    """Return safe text that stays so where a spreadsheet splits at `;` or a tab, as in half of Europe."""
+    return _FORMULA_WITHIN.sub(r"\1'", safe_text(text))
 
 
 def write_list(
@@ -142,9 +151,9 @@ def _write_csv(rows: pd.DataFrame, path: Path) -> None:
         if isinstance(safe[column].dtype, pd.CategoricalDtype):
             safe[column] = safe[column].astype(object)
         if safe[column].dtype == object or pd.api.types.is_string_dtype(safe[column].dtype):
-            texts = [safe_text(value) if isinstance(value, str) else value for value in safe[column].tolist()]
+            texts = [_safe_in_csv(value) if isinstance(value, str) else value for value in safe[column].tolist()]
             safe[column] = pd.Series(texts, index=safe.index, dtype=object)
-    safe.columns = [safe_text(column) for column in safe.columns]
+    safe.columns = [_safe_in_csv(column) for column in safe.columns]
     safe.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
 
 

@@ -14,12 +14,12 @@ _BIDI_CONTROL = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def without_controls(text: str, replacement: str = "\ufffd") -> str:
-    r"""Return `text` with control characters and lone surrogates replaced.
+    r"""Return `text` with control characters, of writing direction too, and lone surrogates replaced.
 
     >>> without_controls("a\x00b", "")
     'ab'
     """
-    return _NO_CHARACTER.sub(replacement, text)
+    return _BIDI_CONTROL.sub(replacement, _NO_CHARACTER.sub(replacement, text))
 
 
 class Html(str):
@@ -49,8 +49,7 @@ def escape(value: object) -> Html:
         return value
     if isinstance(value, Block):
         return value.html
-    text = _BIDI_CONTROL.sub("\ufffd", without_controls(str(value)))
-    return Html(html.escape(text, quote=True))
+    return Html(html.escape(without_controls(str(value)), quote=True))
 
 
 def join(parts: list[Html] | tuple[Html, ...]) -> Html:
