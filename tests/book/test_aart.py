@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from workbench.book.book import Book
+from workbench.book.lgd import loss_given_default
 from workbench.book.loading.load import import_book
+from workbench.book.losses import monthly_losses
 from workbench.book.performance import performance
 from workbench.book.portfolio import delinquency
 from workbench.core.dates import month_ends
@@ -126,6 +128,28 @@ def test_delinquency_buckets_at_an_early_date(aart_book: Book, real_data: Path) 
     last = monthly.groupby(["pool", "assetNumber"])["month"].transform("max")
     running = monthly.loc[(monthly["month"] == 10) & (last > 10)]  # month 1 is June 2017
     assert table["exposure"].sum() == pytest.approx(running["balance"].sum())
+
+
+@pytest.mark.real_data
+def test_what_was_written_off_is_the_last_balance_filed_and_what_came_back_is_not_told(
+    aart_book: Book, real_data: Path
+) -> None:
+    monthly = pd.read_parquet(real_data / "aart_auto_loans" / "monthly.parquet").sort_values("month")
+    loans = monthly.groupby(["pool", "assetNumber"])
+    last = monthly.assign(before=loans["balance"].shift())[monthly["month"] == loans["month"].transform("max")]
+    proceeds = last["repossession_proceeds"].fillna(0) != 0
+    lost = last[(last["balance"] <= TOLERANCE) & (proceeds | (last["before"] - last["principal"] > TOLERANCE))]
+    assert len(lost) > 100
+    as_of = aart_book.manifest.facts.last_day
+    table = monthly_losses(aart_book, as_of=as_of, months=60)
+    by_month = lost.groupby("month")["before"].agg(["size", "sum"]).reindex(range(2, 44), fill_value=0)  # 2: July 2017
+    assert table["loans_written_off"].tolist() == by_month["size"].tolist()
+    assert table["written_off"].tolist() == pytest.approx(by_month["sum"].tolist(), abs=0.01)
+    assert table["recovered"].isna().all()
+    rates = loss_given_default(aart_book, as_of=as_of).iloc[0]
+    assert rates["reason"] == "The book holds no payment after any write-off, so nobody knows what came back."
+    assert rates["defaults"] > 100
+    assert pd.isna(rates["lgd"])
 
 
 @pytest.mark.real_data

@@ -16,7 +16,10 @@ import pytest
 
 from workbench.book.book import Book
 from workbench.book.checks import check_book
+from workbench.book.expected_loss import lgd_of
+from workbench.book.lgd import loss_given_default
 from workbench.book.loading.load import import_book
+from workbench.book.losses import monthly_losses
 from workbench.book.performance import states_dpd
 from workbench.core.errors import BookError
 from workbench.core.workspace import Workspace
@@ -408,6 +411,25 @@ def test_other_outcomes_change_nothing_before_the_last_day(
 @pytest.mark.real_data
 def test_the_book_claims_no_days_past_due(berka_book: Book) -> None:
     assert not states_dpd(berka_book.tables)
+
+
+@pytest.mark.real_data
+def test_write_offs_by_month_and_no_amounts(berka_book: Book, berka: Path) -> None:
+    unpaid = Counter(end_of_term(loan).strftime("%Y-%m") for loan in rows(berka, "loan") if loan["status"] == "B")
+    table = monthly_losses(berka_book, as_of=LAST, months=71)
+    found = table.set_index(table["month_end"].dt.strftime("%Y-%m"))["loans_written_off"]
+    assert {month: count for month, count in found.items() if count} == unpaid
+    assert found.sum() == 31
+    assert table[["written_off", "recovered", "paid_in_default"]].isna().all(axis=None)
+    assert monthly_losses(berka_book, as_of=EVE)["loans_written_off"].isna().all(), "not known before the last day"
+
+
+@pytest.mark.real_data
+def test_no_loss_given_default_can_be_told(berka_book: Book) -> None:
+    assert "does not state days past due" in loss_given_default(berka_book, as_of=LAST)["reason"].iloc[0]
+    rates, words = lgd_of(berka_book, as_of=LAST)
+    assert rates[["lgd", "source"]].to_numpy().tolist() == [[0.45, "fallback"]]
+    assert words.endswith("A loss given default of 45% is assumed (params/losses.yaml).")
 
 
 @pytest.mark.real_data

@@ -51,8 +51,8 @@ def lgd_of(book: Book, *, as_of: date) -> tuple[pd.DataFrame, str]:
         A sentence or more.
     """
     losses = load_params(Losses, book.workspace.params / "losses.yaml")
-    open_loans = performance(book, as_of=as_of).filter(_.open)
-    products = open_loans.select("product").distinct().order_by("product").to_pandas()["product"].tolist()
+    loans = book.as_known("loans", as_of=as_of).filter(_.closed_on.isnull() & _.written_off_on.isnull())
+    products = loans.select("product").distinct().order_by("product").to_pandas()["product"].tolist()
     asked = [losses.lgd_by_product.get(name, losses.lgd) for name in products]
     found = pd.DataFrame()
     if "estimated" in asked:

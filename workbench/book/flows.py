@@ -16,9 +16,9 @@ from workbench.book.portfolio import BUCKETS
 from workbench.core.dates import last_month_end, month_end, month_ends
 from workbench.core.languages import mark
 
-PERFORMING = (mark("current"), "1-30", "31-60", "61-90")
-DEFAULT, CLOSED, NEW = "default", "closed", "new"
-NON_PERFORMING, WRITTEN_OFF = mark("non-performing"), "written off"
+PERFORMING = ("current", "1-30", "31-60", "61-90")
+DEFAULT, CLOSED, NEW = "default", mark("closed"), "new"
+NON_PERFORMING, WRITTEN_OFF = mark("non-performing"), mark("written off")
 OPEN_STATES = (*PERFORMING, NON_PERFORMING)
 COLUMNS = ["month_end", "before", "after", "loans", "balance_before", "balance_after"]
 
