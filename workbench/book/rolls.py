@@ -13,7 +13,6 @@ from workbench.book.book import Book
 from workbench.book.flows import CLOSED, WRITTEN_OFF, days_to_compare, summed, with_state_before
 from workbench.book.performance import performance
 from workbench.book.portfolio import BUCKETS
-from workbench.core.languages import mark
 
 STATES = (*(name for name, _high in BUCKETS), WRITTEN_OFF, CLOSED)
 _BEFORE = STATES[: len(BUCKETS)]
