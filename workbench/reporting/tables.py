@@ -11,38 +11,37 @@ from workbench.core.languages import say
 
 
 def grade_distribution(customers: pd.DataFrame, grades: Sequence[str]) -> pd.DataFrame:
-    """Return customers, exposure, mean PD and expected loss before LGD (PD x exposure) by grade.
+    """Return customers, exposure, mean PD and expected loss by grade; an amount that nobody states is null.
 
     Parameters
     ----------
     customers
-        grade, pd, exposure; one row a customer.
+        grade, pd, exposure, expected_loss; one row a customer.
     grades
         All grades, the safest first; one without customers is shown with zero.
     """
-    rows = customers.assign(at_risk=customers["pd"] * customers["exposure"])
-    table = rows.groupby("grade").agg(
-        customers=("grade", "size"), exposure=("exposure", "sum"), pd_mean=("pd", "mean"), at_risk=("at_risk", "sum")
-    )
+    table = customers.groupby("grade").agg(
+        customers=("grade", "size"), exposure=("exposure", "sum"), pd_mean=("pd", "mean"),
+        expected_loss=("expected_loss", "sum"),
+    )  # fmt: skip
     table = table.reindex(list(grades))
-    counted = ["customers", "exposure", "at_risk"]
+    counted = ["customers", *(name for name in ("exposure", "expected_loss") if customers[name].notna().any())]
     table[counted] = table[counted].fillna(0)
     return table.astype({"customers": "int64"}).reset_index(names="grade")
 
 
 def segment_table(customers: pd.DataFrame, by: str, *, bad_dpd: int) -> pd.DataFrame:
-    """Return customers, exposure, the share of it at `bad_dpd` or more, mean PD and PD x exposure by the column `by`.
+    """Return customers, exposure, the share of it at `bad_dpd` or more, mean PD and expected loss by the column `by`.
 
     The largest exposure first; customers without a value stand in "not known", in the language in use.
     """
     rows = customers.assign(
         segment=customers[by].astype(object).where(customers[by].notna(), say("not known")),
-        at_risk=customers["pd"] * customers["exposure"],
         late=customers["exposure"].where(customers["dpd_now"] >= bad_dpd, 0.0),
     )
     table = rows.groupby("segment").agg(
         customers=("segment", "size"), exposure=("exposure", "sum"), late=("late", "sum"), pd_mean=("pd", "mean"),
-        at_risk=("at_risk", "sum"),
+        expected_loss=("expected_loss", "sum"),
     )  # fmt: skip
     table["npl_ratio"] = table.pop("late") / table["exposure"].where(table["exposure"] > 0)
     return table.sort_values(["exposure", "customers"], ascending=False).reset_index()
