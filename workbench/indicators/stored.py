@@ -83,6 +83,17 @@ def load_panel(book: Book, *, as_of: date, told: Callable[[int, int], None] = la
     return panel
 
 
+def stored_panel(book: Book, *, as_of: date, columns: Sequence[str]) -> pd.DataFrame | None:
+    """Return these columns of the panel that is stored of a date, those that it has; None where none is stored."""
+    path = panel_path(book, as_of)
+    try:
+        there = pq.read_schema(path).names
+        frame: pd.DataFrame = pq.read_table(path, columns=[name for name in columns if name in there]).to_pandas()
+    except FileNotFoundError:
+        return None
+    return frame
+
+
 def write_panel(book: Book, panel: Panel, path: Path, *, as_of: date) -> None:
     """Write a panel with its manifest beside it, whole or not at all."""
     write_panels(book, [panel], path, as_of=as_of)

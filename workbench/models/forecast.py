@@ -69,7 +69,7 @@ class Forecast:
     model : str
         Which of `WORDS` was chosen: the least mean absolute error over all origins and horizons.
     backtest : DataFrame
-        model, horizon, origins, mae, in the series' own unit (of a mix: the mean over its parts); every model that was tried.
+        model, horizon, origins, mae, in the series' own unit (of a mix: see `forecast_mix`); every model that was tried.
     values : mapping of model to what each forecasts, in the series' own unit; of a mix, months x parts
     errors : mapping of model to the signed errors on the scale of the intervals, origins x horizons (x parts)
     history : DataFrame
@@ -138,13 +138,15 @@ def forecast_series(
 def forecast_mix(amounts: pd.DataFrame, *, horizon: int = 12, more: Mapping[str, Method] | None = None) -> Forecast:
     """Forecast the shares of the parts of a whole: none below 0, together 1.
 
-    One model is chosen for the mix. What a model says of each part is divided by its sum; each part has an interval of its
-    own, and these do not sum to anything.
+    One model is chosen for the mix. Parts are in an order, as grades and buckets are, so errors are those of the share up to
+    each part: a customer put one grade off counts less than one put three off (as in the ranked probability score of
+    Epstein 1969, J. Applied Meteorology 8). What a model says of each part is divided by its sum; each part has an interval
+    of its own, and these do not sum to anything.
 
     Parameters
     ----------
     amounts : DataFrame
-        Amount or share of each part (columns), by month end without gaps.
+        Amount or share of each part (columns, in their order), by month end without gaps.
     more : mapping
         Further methods, whose forecasts are months x parts, as amounts or as shares.
 
@@ -286,7 +288,10 @@ def _backtest(values: Floats, errors: Mapping[str, Floats], scale: _Scale) -> pd
     rows = []
     for name, found in errors.items():
         truth = _truths(values, *found.shape[:2])
-        missed = np.abs(truth - scale.back(scale.there(truth) - found)).mean(axis=2)
+        missed = truth - scale.back(scale.there(truth) - found)
+        if missed.shape[2] > 1:  # a mix: up to each part but the last, which is always 1
+            missed = missed.cumsum(axis=2)[..., :-1]
+        missed = np.abs(missed).mean(axis=2)
         for ahead in range(found.shape[1]):
             known = np.isfinite(missed[:, ahead])
             if known.any():

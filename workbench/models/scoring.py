@@ -126,6 +126,16 @@ def keep_scores(book: Book, scores: pd.DataFrame) -> list[Path]:
     return paths
 
 
+def kept_scores(book: Book, version: ModelVersion, *, as_of: date) -> pd.DataFrame | None:
+    """Return the scores that the history keeps of a date under a model version: of the book as it is, else the latest kept.
+
+    None where it keeps none.
+    """
+    path = _score_path(book, version.name, version.version, as_of)
+    kept = [path] if path.exists() else list(path.parent.glob(f"{as_of}-*.parquet"))
+    return pd.read_parquet(max(kept, key=lambda one: one.stat().st_mtime)) if kept else None
+
+
 def _score_path(book: Book, model: str, version: str, as_of: date) -> Path:
     folder = book.workspace.books / book.name / "scores" / model / f"v{version}"
     return folder / f"{as_of}-{book.manifest.generation}.parquet"
