@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
-from typing import Any
 
 import ibis
 import pandas as pd
@@ -20,7 +18,7 @@ PERFORMING = ("current", "1-30", "31-60", "61-90")
 DEFAULT, CLOSED, NEW = "default", mark("closed"), "new"
 NON_PERFORMING, WRITTEN_OFF = mark("non-performing"), mark("written off")
 OPEN_STATES = (*PERFORMING, NON_PERFORMING)
-COLUMNS = ["month_end", "before", "after", "loans", "balance_before", "balance_after"]
+_COLUMNS = ["month_end", "before", "after", "loans", "balance_before", "balance_after"]
 
 
 def monthly_flows(book: Book, *, as_of: date, months: int = 60) -> pd.DataFrame:
@@ -37,40 +35,41 @@ def monthly_flows(book: Book, *, as_of: date, months: int = 60) -> pd.DataFrame:
         month_end (at which they arrived), before, after, loans, balance_before, balance_after; by month_end. A balance that
         the book does not state is null. What defaults counts with the balance that it had before.
     """
-    bad = _.written_off | (_.dpd >= book.definitions.target.bad_dpd)
-    return _flows(book, as_of, months, ends=[(bad, DEFAULT), (~_.open, CLOSED)], states=[])
+    days = days_to_compare(book, as_of=as_of, months=months)
+    if not days:
+        return pd.DataFrame(columns=_COLUMNS)
+    rows = performance(book, as_of=as_of, days=days).filter(~_.open | ~_.dpd.isnull())
+    bad = rows.written_off | (rows.dpd >= book.definitions.target.bad_dpd)
+    buckets = [(rows.dpd <= high, name) for name, high in BUCKETS if name in PERFORMING]
+    state = ibis.cases((bad.fill_null(False), DEFAULT), (~rows.open, CLOSED), *buckets, else_=PERFORMING[-1])
+    rows = with_state_before(rows, state)
+    ended = ibis.window(group_by="loan_id", order_by="month_end", preceding=(None, 1))
+    rows = rows.mutate(was_bad=(_.state == DEFAULT).cast("int8").max().over(ended))
+    rows = rows.filter((_.was_bad.fill_null(0) == 0) & ((_.before != CLOSED) | _.before.isnull()))
+    return summed(rows.mutate(before=_.before.fill_null(NEW)))
 
 
 def exposure_flows(book: Book, *, as_of: date, months: int = 60) -> pd.DataFrame:
     """Return the same of every open loan: `non-performing` (`bad_dpd` days past due) is a state that some come back from.
 
-    The ends are `written off` and `closed`. So the exposure that stands in each state, and the non-performing share of it, are
-    those of `monthly_portfolio`.
+    The ends are `written off` and `closed`. So what stands in the other states is the exposure of `monthly_portfolio`, and the
+    non-performing share of it its ratio, where the book says how many days past due each loan is.
 
     Returns
     -------
     DataFrame
         As `monthly_flows`.
     """
-    bad = _.dpd >= book.definitions.target.bad_dpd
-    ends = [(_.written_off, WRITTEN_OFF), (~_.open, CLOSED)]
-    return _flows(book, as_of, months, ends=ends, states=[(bad, NON_PERFORMING)])
-
-
-def _flows(
-    book: Book, as_of: date, months: int, *, ends: Sequence[tuple[Any, str]], states: Sequence[tuple[Any, str]]
-) -> pd.DataFrame:
     days = days_to_compare(book, as_of=as_of, months=months)
     if not days:
-        return pd.DataFrame(columns=COLUMNS)
+        return pd.DataFrame(columns=_COLUMNS)
     rows = performance(book, as_of=as_of, days=days).filter(~_.open | ~_.dpd.isnull())
-    buckets = [(_.dpd <= high, name) for name, high in BUCKETS if name in PERFORMING]
-    cases = [(when.fill_null(False), name) for when, name in (*ends, *states, *buckets)]
-    rows = with_state_before(rows, ibis.cases(*cases, else_=PERFORMING[-1]))
-    earlier = ibis.window(group_by="loan_id", order_by="month_end", preceding=(None, 1))
-    is_end = rows.state.isin([name for _when, name in ends])
-    rows = rows.mutate(ended=is_end.cast("int8").max().over(earlier))
-    return summed(rows.filter(_.ended.fill_null(0) == 0).mutate(before=_.before.fill_null(NEW)))
+    late = (rows.dpd >= book.definitions.target.bad_dpd).fill_null(False)
+    buckets = [(rows.dpd <= high, name) for name, high in BUCKETS if name in PERFORMING]
+    ends = [(rows.written_off, WRITTEN_OFF), (~rows.open, CLOSED)]
+    rows = with_state_before(rows, ibis.cases(*ends, (late, NON_PERFORMING), *buckets, else_=PERFORMING[-1]))
+    rows = rows.filter(_.before.isnull() | _.before.isin(OPEN_STATES))
+    return summed(rows.mutate(before=_.before.fill_null(NEW)))
 
 
 def days_to_compare(book: Book, *, as_of: date, months: int) -> list[date]:

@@ -15,7 +15,7 @@ import pandas as pd
 from workbench.book.book import Book
 from workbench.book.engines import ENGINES
 from workbench.cli.console import EXIT_INPUT, Steps, print_json, print_table, steps
-from workbench.core.dates import month_end
+from workbench.core.dates import month_end, month_ends
 from workbench.core.errors import InputError
 from workbench.core.settings import Settings
 from workbench.core.yaml_files import check_mapping
@@ -54,6 +54,7 @@ def list_(workspace: Any, as_json: bool) -> None:
 @indicators.command()
 @click.option("--book", "name", required=True, help="Name of the book.")
 @click.option("--as-of", "dates", help="Dates, separated by commas; by default the book's last month end.")
+@click.option("--months", type=click.IntRange(1), help="So many month ends, up to the one date of --as-of.")
 @click.option("--engine", type=click.Choice(ENGINES), help="By default duckdb; for an attached book postgres.")
 @click.option("--only", help="Indicators, separated by commas; by default all.")
 @click.option("--memory", help="Memory that DuckDB may use, as 4GB: larger books are taken in more parts.")
@@ -62,7 +63,7 @@ def list_(workspace: Any, as_json: bool) -> None:
 )
 @click.pass_obj
 def build(
-    workspace: Any, name: str, dates: str | None, engine: str | None, only: str | None, memory: str | None,
+    workspace: Any, name: str, dates: str | None, months: int | None, engine: str | None, only: str | None, memory: str | None,
     output: Path | None,
 ) -> None:  # fmt: skip
     """Write the panel: one row an active customer and date, with a manifest beside it.
@@ -77,6 +78,11 @@ def build(
         home = replace(home, settings=settings)
     opened = Book.open(home, name, engine=engine or "")
     days = [opened.check_as_of(text) for text in (dates.split(",") if dates else [""])]
+    if months is not None:
+        if len(days) > 1:
+            raise InputError(f"--months: found {len(days)} dates in --as-of, expected one, the last of the months.")
+        first = max(opened.manifest.facts.first_day, month_end(days[0], months=-months))
+        days = month_ends(first, days[0]) or days
     wanted = [text.strip() for text in only.split(",")] if only else None
     notes: list[str] = []
     with steps() as running:
