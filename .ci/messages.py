@@ -9,6 +9,7 @@ nothing is written, and what is missing is printed.
 from __future__ import annotations
 
 import argparse
+import ast
 import io
 import json
 import sys
@@ -18,7 +19,6 @@ from typing import Any, get_args
 
 import yaml
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
 from workbench.book.schema import Role
@@ -26,7 +26,7 @@ from workbench.indicators.registry import Direction, select
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "workbench" / "locale" / "zh.po"
-KEYWORDS: dict[str, Any] = {"say": None, "mark": None, "say_count": (2, 3)}
+PLACES = {"say": slice(0, 1), "mark": slice(0, 1), "say_count": slice(1, 3)}  # of the texts among the arguments
 SPOKEN = {"reason", "why", "title"}  # keys of params/ whose texts are shown
 
 
@@ -54,9 +54,12 @@ def of_indicators() -> Iterator[str]:
 
 
 def of_code(source: bytes) -> Iterator[str | tuple[str, ...]]:
-    """Yield the messages of a piece of Python."""
-    for _line, found, _comments, _context in extract("python", io.BytesIO(source), keywords=KEYWORDS):
-        yield found
+    """Yield the messages of a piece of Python; Babel's own extraction passes over a `say` within the arguments of another."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and (called := getattr(node.func, "id", "")) in PLACES:
+            texts = [argument.value for argument in node.args[PLACES[called]] if isinstance(argument, ast.Constant)]
+            if texts and all(isinstance(text, str) and text for text in texts):
+                yield texts[0] if len(texts) == 1 else tuple(texts)
 
 
 def of_params(value: Any) -> Iterator[str]:
@@ -83,7 +86,7 @@ def updated(more: list[Path]) -> Catalog:
         if path.exists():
             with path.open("rb") as file:
                 known |= {found.id: found.string for found in read_po(file, locale="zh_CN") if found.string}
-    catalogue = Catalog(locale="zh_CN", project="loan-risk-workbench", fuzzy=False)
+    catalogue = Catalog(locale="zh_CN", project="loan-risk-workbench", fuzzy=False, header_comment="# Chinese words of the reports; see .ci/messages.py.")
     for _where, found in messages():
         catalogue.add(found, known.get(found))
     return catalogue

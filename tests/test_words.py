@@ -17,6 +17,9 @@ WORDS = re.compile(r"[A-Za-z]{2,}[,:;]? [A-Za-z(]{2,}|^[A-Z][a-z]{2,}$")
 SAID = {"say", "say_count", "mark"}
 # Calls whose texts no reader of a page sees: markup is written in one language, its words are filled in.
 OTHER = {"Html", "Field", "compile", "fullmatch", "sub", "query", "getattr", "require_columns", "rc_context"}
+# Names of parts and measures that frames hold, and what run.json and MLflow keep for programs.
+CODES = {*STATUSES, "out of time", "out of group", "Gini", "Bad rate of the best ", "by the number of bads", "found afresh",
+         "all candidates", "not registered"}  # fmt: skip
 
 
 def notebook_code(path: Path) -> str:
@@ -44,7 +47,7 @@ def unsaid(code: str) -> Iterator[str]:
                     yield from walk(keyword.value)
                 return
         text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-        if text not in STATUSES and WORDS.search(text):  # their names are codes
+        if text not in CODES and WORDS.search(text):
             yield text
         for child in ast.iter_child_nodes(node):
             docstring = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)

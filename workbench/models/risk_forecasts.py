@@ -81,7 +81,7 @@ def forecast_scores(trend: ScoreTrend, *, high_risk: Sequence[str], horizon: int
     if len(months) < FIRST_ORIGIN + 2:
         raise SampleError(
             f"forecast of scores: found {len(months)} month ends in a row with a panel, expected {FIRST_ORIGIN + 2} or more; "
-            f"{len(trend.missing)} month ends have none. Make them, oldest first: workbench indicators build --as-of DATE,..."
+            f"{len(trend.missing)} month ends have none. Make them: workbench indicators build --months {FIRST_ORIGIN + 2} --book NAME"
         )
     table, found = trend.table.set_index("month_end").loc[months], {}
     for name, column, scale in (

@@ -114,7 +114,7 @@ def score_trend(
         raise SampleError(
             f"scores of book {book.name!r}: no panel and no scores of {version} are stored of the {len(days)} month ends up to "
             f"{as_of}. "
-            f"Make them: workbench indicators build --book {book.name} --as-of DATE,DATE,..."
+            f"Make them: workbench indicators build --months {months} --book {book.name}"
         )
     table = pd.DataFrame(rows)
     table.insert(2, "in_fit", _in_fit(scorecard, table["month_end"]))
