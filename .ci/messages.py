@@ -86,7 +86,12 @@ def updated(more: list[Path]) -> Catalog:
         if path.exists():
             with path.open("rb") as file:
                 known |= {found.id: found.string for found in read_po(file, locale="zh_CN") if found.string}
-    catalogue = Catalog(locale="zh_CN", project="loan-risk-workbench", fuzzy=False, header_comment="# Chinese words of the reports; see .ci/messages.py.")
+    catalogue = Catalog(
+        locale="zh_CN",
+        project="loan-risk-workbench",
+        fuzzy=False,
+        header_comment="# Chinese words of the reports; see .ci/messages.py.",
+    )
     for _where, found in messages():
         catalogue.add(found, known.get(found))
     return catalogue

@@ -208,11 +208,13 @@ def _forecast(
 ) -> Forecast:
     values, how = history.to_numpy(dtype=np.float64), _SCALES[scale]
     if len(values) <= FIRST_ORIGIN:
-        raise SampleError(f"forecast: found {len(values)} months, expected {FIRST_ORIGIN + 1} or more.")
+        raise SampleError(
+            say("forecast: found {found} months, expected {least} or more.", found=len(values), least=FIRST_ORIGIN + 1)
+        )
     lowest, highest = {"level": (-np.inf, np.inf), "rate": (0, np.inf), "share": (0, 1 + 1e-9)}[scale]
     if not (np.isfinite(values) & (values >= lowest) & (values <= highest)).all():
         raise SampleError(
-            "forecast: a month has no value, or a rate below 0, or a share above 1. Leave out what came before it."
+            say("forecast: a month has no value, or a rate below 0, or a share above 1. Leave out what came before it.")
         )
     own: Floats = how.there(values)
     methods: dict[str, Method] = {

@@ -8,7 +8,7 @@ import pandas as pd
 
 from workbench.book.flows import NON_PERFORMING, OPEN_STATES
 from workbench.core.errors import SampleError
-from workbench.core.languages import mark
+from workbench.core.languages import mark, say
 from workbench.models.chains import BALANCES, amounts_chain, standing
 from workbench.models.forecast import FIRST_ORIGIN, Forecast, forecast_mix, forecast_series, forecast_sum
 from workbench.models.score_trend import ScoreTrend
@@ -80,8 +80,12 @@ def forecast_scores(trend: ScoreTrend, *, high_risk: Sequence[str], horizon: int
     months = pd.DatetimeIndex(sorted(trend.flows["month_end"].unique()))
     if len(months) < FIRST_ORIGIN + 2:
         raise SampleError(
-            f"forecast of scores: found {len(months)} month ends in a row with a panel, expected {FIRST_ORIGIN + 2} or more; "
-            f"{len(trend.missing)} month ends have none. Make them: workbench indicators build --months {FIRST_ORIGIN + 2} --book NAME"
+            say(
+                "forecast of scores: found {found} month ends in a row with a panel, expected {least} or more. "
+                "Make them: workbench indicators build --months {least} --book NAME",
+                found=len(months),
+                least=FIRST_ORIGIN + 2,
+            )
         )
     table, found = trend.table.set_index("month_end").loc[months], {}
     for name, column, scale in (

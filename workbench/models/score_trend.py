@@ -15,6 +15,7 @@ from workbench.book.flows import NEW
 from workbench.book.portfolio import exposures
 from workbench.core.dates import add_months, month_end, month_ends
 from workbench.core.errors import InputError, SampleError
+from workbench.core.languages import say
 from workbench.indicators.stored import load_panel, stored_panel
 from workbench.models.scorecard import Scorecard
 from workbench.models.scoring import kept_scores, mark_defaulted
@@ -112,9 +113,15 @@ def score_trend(
         told(done, len(days))
     if not rows:
         raise SampleError(
-            f"scores of book {book.name!r}: no panel and no scores of {version} are stored of the {len(days)} month ends up to "
-            f"{as_of}. "
-            f"Make them: workbench indicators build --months {months} --book {book.name}"
+            say(
+                "scores of book {book}: no panel and no scores of {version} are stored of the {count} month ends up to "
+                "{as_of}. Make them: workbench indicators build --months {months} --book {book}",
+                book=book.name,
+                version=version,
+                count=len(days),
+                as_of=as_of,
+                months=months,
+            )
         )
     table = pd.DataFrame(rows)
     table.insert(2, "in_fit", _in_fit(scorecard, table["month_end"]))
