@@ -11,7 +11,7 @@ from ibis import _
 from workbench.book.book import Book
 from workbench.book.days import month_number
 from workbench.book.losses import after_write_off, bad_months, cash, with_balance, written_off
-from workbench.core.dates import month_end, month_ends
+from workbench.core.dates import month_ends
 
 UNSEEN = ("sold", "deceased", "left_file")  # ends after which nobody sees what comes back
 
@@ -67,9 +67,9 @@ def workouts(book: Book, *, as_of: date, workout_months: int = 24, discount_rate
 
 def _ends(book: Book, as_of: date, workout_months: int) -> ibis.Table:
     """Return the defaults with the month number `until` which payments count, that of the cure or of the end of the time."""
-    ends = month_ends(book.manifest.facts.first_day, as_of) or [month_end(as_of)]  # of which nothing is old enough
+    ends = month_ends(book.manifest.facts.first_day, as_of) or [as_of]  # at which nothing is old enough
     lost = written_off(book, as_of=as_of)
-    bad = book.keep(bad_months(book, as_of=as_of, days=[day for day in ends if day <= as_of] or [as_of]))
+    bad = book.keep(bad_months(book, as_of=as_of, days=ends))
     starts = ibis.union(
         bad.select("loan_id", defaulted_on="month_end"), lost.select("loan_id", defaulted_on="written_off_on")
     )
