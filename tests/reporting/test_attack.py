@@ -7,21 +7,28 @@ import html
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import openpyxl
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from matplotlib.figure import Figure
 
+from workbench.book.frames import canonical_table
+from workbench.book.simulated import simulate_book
+from workbench.book.store import BookFacts, current_generation, store_book
 from workbench.core.languages import in_language, say, say_count
+from workbench.core.workspace import Workspace
 from workbench.reporting import blocks, plots
 from workbench.reporting.blocks import ColumnFormat, Tile
 from workbench.reporting.html import render_report
 from workbench.reporting.index import write_index
 from workbench.reporting.lists import safe_text, write_list
+from workbench.runs.run import run_notebook
 
 from .samples import Tags, code, markdown
 
@@ -298,6 +305,62 @@ def test_a_page_of_other_outputs_and_markdown(
     for attack in (*MARKUP, *TEMPLATES):
         assert text.count(as_shown(attack)) >= 5, attack
     assert "javascript:" not in "".join(watched.page.evaluate("[...document.links].map(link => link.href)"))
+
+
+HOSTILE_COLUMNS = (
+    "region", "segment", "branch_id", "officer_id", "occupation", "education", "product", "gender", "marital_status",
+    "channel", "category",
+)  # fmt: skip
+
+
+def hostile_book(workspace: Workspace, name: str) -> None:
+    """Store a small simulated book whose customer ids and text columns are attacks."""
+    told = simulate_book(workspace, "harmless", customers=150, months=14, seed=7, start=date(2023, 1, 1)).facts
+    folder, _manifest = current_generation(workspace, "harmless")
+    texts = [text for text in STORED if text.strip() and len(text) < 200]
+
+    def write(out: Path) -> BookFacts:
+        frames = {path.stem: pq.read_table(path).to_pandas() for path in folder.glob("*.parquet")}
+        ids = sorted(frames["customers"]["customer_id"].unique())
+        new = {one: f"{texts[n % len(texts)]}{n // len(texts) or ''}" for n, one in enumerate(ids)}
+        for table, frame in frames.items():
+            if "customer_id" in frame:
+                frame["customer_id"] = frame["customer_id"].map(new)
+            for column in [name for name in HOSTILE_COLUMNS if name in frame]:
+                values = sorted(frame[column].dropna().unique())
+                other = {value: texts[(7 * n + len(column)) % len(texts)] for n, value in enumerate(values)}
+                frame[column] = frame[column].map(other)
+            pq.write_table(canonical_table(table, frame), out / f"{table}.parquet")
+        return BookFacts(
+            first_day=told.first_day,
+            last_day=told.last_day,
+            time_zone=told.time_zone,
+            currency=told.currency,
+            current_only=told.current_only,
+            source=f"{texts[0]} {{0}} {{name}}",
+        )
+
+    store_book(workspace, name, write)
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_pages_of_a_hostile_book(browser: Any, new_workspace: Callable[..., Workspace]) -> None:
+    made = new_workspace(lang="zh")
+    hostile_book(made, "hostile")
+    runs = [run_notebook(made, name, book="hostile") for name in ("10_data_quality", "60_risk_report")]
+    pages = [made.reports / "index.html", *[run.folder / f"{run.run_id.split('-')[0]}.html" for run in runs]]
+    for width, policy in ((375, True), (1440, False)):
+        watched = Watched(browser, width=width, policy=policy)
+        texts = [folded(watched.open(path)) for path in pages]
+        watched.context.close()
+        assert watched.done == []
+        assert as_shown(f"{ATTACKS[0]} {{0}} {{name}}") in texts[1]  # the book's source
+        assert sum(as_shown(attack) in texts[1] for attack in STORED if attack.strip() and len(attack) < 200) >= 10
+    for path in (file for run in runs for file in run.folder.glob("*.xlsx")):
+        cells = [cell for sheet in openpyxl.load_workbook(path) for row in sheet.iter_rows() for cell in row]
+        assert {cell.data_type for cell in cells} <= {"s", "inlineStr", "n", "d", "b"}, path
+        assert not [cell for cell in cells if str(cell.value or "").startswith(FORMULA_START) and cell.data_type == "s"]
 
 
 def hostile_runs(texts: list[str]) -> list[dict[str, Any]]:
