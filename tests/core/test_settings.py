@@ -41,6 +41,7 @@ def test_each_source_wins_over_the_next(root: Path) -> None:
         "mlflow_uri": "default",
         "pseudonym_key_file": "default",
         "real_data": "default",
+        "lang": "default",
     }
 
 
@@ -53,7 +54,10 @@ def test_without_a_file_the_defaults_hold(root: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("thread: 2", r"params/workbench\.yaml: unknown name 'thread'\. Did you mean 'threads'\? Known: lock_seconds"),
+        (
+            "thread: 2",
+            r"params/workbench\.yaml: unknown name 'thread'\. Did you mean 'threads'\? Known: lang, lock_seconds",
+        ),
         ("threads: many", r"params/workbench\.yaml: threads: found 'many'"),
         ("threads: 0", r"threads: found 0: input should be greater than or equal to 1"),
         ("memory: 3 GigaBytes", r"memory: found '3 GigaBytes'"),

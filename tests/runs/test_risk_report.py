@@ -6,13 +6,17 @@ import glob
 import re
 import shutil
 from collections import Counter
+from datetime import date
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
 from tests.pipeline import LAST, Lender
+from workbench.book.book import Book
+from workbench.book.expected_loss import lgd_of
 from workbench.core.errors import InputError
 from workbench.models.export.sql import scorecard_sql
 from workbench.models.scoring import load_scorecard
@@ -38,7 +42,34 @@ def asked(lender: Lender) -> Any:
             "case when dpd_now >= 90 then 'G' else s.grade end as grade, exposure, dpd_now "
             f"from s join panel_{name} using (customer_id)"
         )
+    add_losses(connection, lender)
     return connection
+
+
+def add_losses(connection: Any, lender: Lender) -> None:
+    """Add to `now` and `before` what would be lost of each customer's exposure: balance by loan times LGD by product."""
+    rates, _words = lgd_of(Book.open(lender.workspace, "demo"), as_of=date.fromisoformat(LAST))
+    connection.register("rates", rates[["product", "lgd"]])
+    folder = next((lender.home / "data/books/demo/generations").glob("*"))
+    for name, day in (("now", LAST), ("before", BEFORE)):
+        connection.execute(
+            f"""create table loans_{name} as
+            with known as (select * from '{folder}/loans.parquet' where known_at < date '{day}' + 1
+                           qualify row_number() over (partition by loan_id order by known_at desc) = 1),
+            stated as (select * from '{folder}/performance.parquet'
+                       where month_end = date '{day}' and known_at < date '{day}' + 1
+                       qualify row_number() over (partition by loan_id order by known_at desc) = 1)
+            select customer_id, sum(balance)::double as balance, sum(balance * lgd)::double as lost
+            from stated join known using (loan_id) join rates using (product)
+            where (closed_on is null or closed_on > date '{day}') and (written_off_on is null or written_off_on > date '{day}')
+            group by customer_id"""
+        )
+        connection.execute(f"alter table {name} add column lost double")
+        connection.execute(f"update {name} t set lost = l.lost from loans_{name} l where l.customer_id = t.customer_id")
+        apart = connection.execute(
+            f"select max(abs(exposure - balance)) from {name} join loans_{name} using (customer_id)"
+        ).fetchone()[0]
+        assert apart < 0.005  # the panel's exposure is the sum of these balances
 
 
 def tables(page: str) -> dict[str, list[list[str]]]:
@@ -62,11 +93,11 @@ def one(asked: Any, query: str) -> Any:
 def test_grades_and_their_migration(asked: Any, shown: dict[str, list[list[str]]]) -> None:
     rows = {row[0]: row for row in shown[f"Risk grades at {LAST}"]}
     for grade in GRADES:
-        count, exposure, pd, at_risk = asked.execute(
-            "select count(*), coalesce(sum(exposure), 0), avg(pd), coalesce(sum(pd * exposure), 0) from now where grade = ?",
+        count, exposure, mean, loss = asked.execute(
+            "select count(*), coalesce(sum(exposure), 0), avg(pd), coalesce(sum(pd * lost), 0) from now where grade = ?",
             [grade],
         ).fetchone()
-        expected = [f"{count:,}", f"{exposure:,.0f}", "n/a" if pd is None else f"{pd * 100:.2f} %", f"{at_risk:,.0f}"]
+        expected = [f"{count:,}", f"{exposure:,.0f}", "n/a" if mean is None else f"{mean * 100:.2f} %", f"{loss:,.0f}"]
         assert rows[grade][1:] == expected
     assert rows["Total"][1] == f"{one(asked, 'select count(*) from now'):,}"
     pairs = Counter(asked.execute("select b.grade, n.grade from now n join before b using (customer_id)").fetchall())
@@ -98,6 +129,31 @@ def test_what_changed_in_a_month(asked: Any, shown: dict[str, list[list[str]]], 
     assert f"the mean score of those in both months changed by {drift:+.1f} points" in text
 
 
+def test_why_the_expected_loss_and_the_score_changed(asked: Any, lender: Lender) -> None:
+    kept = {name: pd.read_parquet(lender.folder("60_risk_report") / f"{name}.parquet") for name in ("change", "movers")}
+    amounts = kept["change"].set_index("part")["amount"]
+    for part, query in {
+        "now": "select sum(pd * lost) from now",
+        "before": "select sum(pd * lost) from before",
+        "came": "select coalesce(sum(pd * lost), 0) from now anti join before using (customer_id)",
+        "left": "select -coalesce(sum(pd * lost), 0) from before anti join now using (customer_id)",
+        "exposure": "select sum((n.lost - b.lost) * (n.pd + b.pd) / 2) from now n join before b using (customer_id)",
+    }.items():
+        assert amounts[part] == pytest.approx(one(asked, query), rel=1e-9, abs=1e-6), part
+    assert amounts.drop("now").sum() == pytest.approx(amounts["now"])
+    good = "from now n join before b using (customer_id) where n.dpd_now < 90 and b.dpd_now < 90"
+    assert kept["movers"]["change"].sum() == pytest.approx(one(asked, f"select avg(n.score - b.score) {good}"))
+
+
+def test_the_trend_ends_where_the_page_stands(asked: Any, lender: Lender) -> None:
+    trend = pd.read_parquet(lender.folder("60_risk_report") / "score_trend.parquet").iloc[-1]
+    assert str(trend["month_end"])[:10] == LAST
+    assert trend["customers"] == one(asked, "select count(*) from now")
+    assert trend["expected_loss"] == pytest.approx(one(asked, "select sum(pd * lost) from now"))
+    for grade in GRADES:
+        assert trend[f"share_{grade}"] == pytest.approx(one(asked, f"select avg((grade = '{grade}')::int) from now"))
+
+
 def test_segments_and_the_high_risk_list(asked: Any, shown: dict[str, list[list[str]]], lender: Lender) -> None:
     books = lender.home / "data/books/demo/generations"
     people = next(books.glob("*/customers.parquet"))
@@ -105,16 +161,16 @@ def test_segments_and_the_high_risk_list(asked: Any, shown: dict[str, list[list[
                   "group by customer_id")  # fmt: skip
     regions = asked.execute(
         "select coalesce(region, 'not known'), count(*), sum(exposure), sum(case when dpd_now >= 90 then exposure else 0 end) "
-        "/ sum(exposure), avg(pd), sum(pd * exposure) from now left join people using (customer_id) group by 1"
+        "/ sum(exposure), avg(pd), sum(pd * lost) from now left join people using (customer_id) group by 1"
     ).fetchall()
     rows = {row[0]: row[1:] for row in shown["By region, the largest exposure first"]}
-    for name, count, exposure, late, pd, at_risk in regions:
+    for name, count, exposure, late, mean, loss in regions:
         assert rows[name] == [
             f"{count:,}",
             f"{exposure:,.0f}",
             f"{late * 100:.2f} %",
-            f"{pd * 100:.2f} %",
-            f"{at_risk:,.0f}",
+            f"{mean * 100:.2f} %",
+            f"{loss:,.0f}",
         ]
     listed = shown["The riskiest first; all of them are in high_risk.xlsx"]
     top = asked.execute(
@@ -122,13 +178,13 @@ def test_segments_and_the_high_risk_list(asked: Any, shown: dict[str, list[list[
         "using (customer_id) where n.grade in ('F', 'G') order by n.pd desc, n.exposure desc, n.customer_id limit 25"
     ).fetchall()
     assert [row[0] for row in listed] == [row[0] for row in top]
-    for row, (_, grade, score, change, pd, exposure, dpd) in zip(listed, top, strict=True):
+    for row, (_, grade, score, change, risk, exposure, dpd) in zip(listed, top, strict=True):
         moved = (
             "n/a" if change is None else f"{change:,.0f}".replace("-0", "0") if round(change) == 0 else f"{change:,.0f}"
         )
         assert row[1:3] == [grade, f"{score:,.0f}"]
         assert row[3].replace("−", "-") in {moved, f"{change:+,.0f}" if change is not None else moved, "-0"}
-        assert row[4:7] == [f"{pd * 100:.1f} %", f"{exposure:,.0f}", f"{int(dpd):,}"]
+        assert row[4:7] == [f"{risk * 100:.1f} %", f"{exposure:,.0f}", f"{int(dpd):,}"]
 
 
 def test_the_classes_hold_every_open_loan(shown: dict[str, list[list[str]]]) -> None:
