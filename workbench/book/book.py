@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -45,6 +45,7 @@ class Book:
         self._attached = connect is not None and is_attached(folder)
         self._part: tuple[int, int] | None = None
         self._once: dict[str, ibis.Table] = {}
+        self._days: dict[tuple[str, date], tuple[frozenset[date], ibis.Table]] = {}
 
     @classmethod
     def open(cls, workspace: Workspace, name: str, *, engine: str = "") -> Book:
@@ -205,6 +206,19 @@ class Book:
         if name not in self._once:
             self._once[name] = self.keep(make())
         return self._once[name]
+
+    def remember(self, name: str, as_of: date, days: Iterable[date], make: Callable[[], ibis.Table]) -> None:
+        """Keep a table with the column `month_end` for its days; in a database of others nothing is kept."""
+        if not self._attached:
+            self._days[name, as_of] = (frozenset(days), self.keep(make()))
+
+    def remembered(self, name: str, as_of: date, days: Iterable[date]) -> ibis.Table | None:
+        """Return the rows of these days of a table that was kept, or None where it was not, or not for all of them."""
+        known, table = self._days.get((name, as_of), (frozenset(), None))
+        wanted = frozenset(days)
+        if table is None or not wanted <= known:
+            return None
+        return table if wanted == known else table.filter(table.month_end.isin(sorted(wanted)))
 
     def _of_part(self, rows: ibis.Table, as_of: date) -> ibis.Table:
         """Return the rows of the part's customers, or of the loans that were ever known as theirs."""

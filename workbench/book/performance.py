@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import ibis
 from ibis import _
 
 from workbench.book.book import Book
-from workbench.core.dates import last_month_end, midnight_offsets
+from workbench.core.dates import last_month_end, midnight_offsets, month_ends
 from workbench.core.errors import BookError
 
 _MONEY = "decimal(18, 2)"
@@ -52,6 +52,9 @@ def performance(book: Book, *, as_of: date, days: Sequence[date] | None = None) 
     evaluated = sorted(days or [as_of])
     if evaluated[-1] > as_of:
         raise ValueError(f"performance at {evaluated[-1]} is not known at {as_of}")
+    kept = book.remembered("performance", as_of, evaluated)
+    if kept is not None:
+        return kept
     grid = _loan_days(book, as_of, evaluated)
     computed = {"instalments", "payments"} <= book.tables
     if computed:
@@ -71,6 +74,12 @@ def performance(book: Book, *, as_of: date, days: Sequence[date] | None = None) 
         ).cast(_MONEY),
     )
     return _with_balance(book, rows, as_of).drop("repaid", "stops_on", "stored_on")
+
+
+def keep_performance(book: Book, *, as_of: date) -> None:
+    """Compute `performance` at `as_of` and at every month end by then, once: what is asked of these days reads it."""
+    days = {*month_ends(book.manifest.facts.first_day - timedelta(days=1), as_of), as_of}
+    book.remember("performance", as_of, days, lambda: performance(book, as_of=as_of, days=sorted(days)))
 
 
 def is_active(rows: ibis.Table) -> Any:
