@@ -3,13 +3,14 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help demo test lab lint format bench proofs lock clean
+.PHONY: help demo test lab lint messages format bench proofs lock clean
 help:
 	@echo "make demo    simulate a lender, run every stage on it, write the reports"
 	@echo "make lab     JupyterLab on the notebooks"
 	@echo "make test    every test; make lint, make format"
 	@echo "make bench   the figures of bench/"
 	@echo "make proofs  the long proofs: many loans, random books, broken deliveries, killed imports, 20 lenders, other settings, exports on 200,000 odd rows"
+	@echo "make messages  the words of the reports into workbench/locale/zh.po; lists what is not translated"
 	@echo "make lock    new versions into the locks and environment.yml"
 	@echo "make clean   remove .venv and caches (data, models and reports stay)"
 
@@ -32,13 +33,17 @@ lint:
 	@$(BIN)/lint-imports >/dev/null || $(BIN)/lint-imports
 	@echo "lint: clean"
 
+messages:
+	@.ci/setup test
+	@$(BIN)/python .ci/messages.py
+
 format:
 	@.ci/setup test
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .
 
 bench:
 	@.ci/setup test
-	@for name in overhead ceiling load sizes indicators binning scoring; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
+	@for name in overhead ceiling load sizes indicators binning scoring report; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
 
 proofs:
 	@.ci/setup test
