@@ -80,7 +80,8 @@ def study_mixes(histories: int, seed: int) -> pd.DataFrame:
         late = forecast_sum(mix, PERFORMING[1:])
         tables = [rows for _part, rows in mix.table.groupby("part", sort=False)] + [late.table.assign(part="past due")]
         for place, table in enumerate(tables):
-            told = {name: values[:, place] if place < len(PERFORMING) else late.values[name] for name, values in mix.values.items()}
+            one = place < len(PERFORMING)
+            told = {name: values[:, place] if one else late.values[name] for name, values in mix.values.items()}
             for step, row in enumerate(table.itertuples()):
                 truth = float(shares[row.part].iloc[origin + step])
                 errors = {name: abs(truth - values[step]) for name, values in told.items()}
@@ -161,7 +162,10 @@ def report_aart() -> None:
         import_book(workspace, "aart", delivered_at=datetime(2026, 1, 1), base=str(data))
         book = Book.open(workspace, "aart")
         last = book.manifest.facts.last_day
-        flows = {"default rate": monthly_flows(book, as_of=last), "non-performing ratio": exposure_flows(book, as_of=last)}
+        flows = {
+            "default rate": monthly_flows(book, as_of=last),
+            "non-performing ratio": exposure_flows(book, as_of=last),
+        }
     forecast: dict[str, Callable[[pd.DataFrame], Forecast]] = {
         "default rate": lambda known: forecast_default_rate(known, horizon=HORIZON),
         "non-performing ratio": lambda known: forecast_exposures(known, horizon=HORIZON)[NPL],
@@ -170,19 +174,25 @@ def report_aart() -> None:
         came = forecast[name](table).history["value"]
         made = {day: forecast[name](table[table["month_end"] <= day]) for day in came.index if
                 len(came[:day]) > 18 and day <= LAST_KNOWN}  # fmt: skip
-        print(f"\n{name}: known to {LAST_KNOWN:%B %Y}, {len(made[LAST_KNOWN].history)} months; errors of past forecasts\n")
+        print(
+            f"\n{name}: known to {LAST_KNOWN:%B %Y}, {len(made[LAST_KNOWN].history)} months; errors of past forecasts\n"
+        )
         print(past_errors({name: made[LAST_KNOWN]}).round(5).to_string(index=False))
         rows = pd.concat([found.table.assign(made=day, model=found.model) for day, found in made.items()])
-        rows = rows[rows["month_end"].isin(came.index)].assign(came=lambda told: told["month_end"].map(came))
+        rows = rows[rows["month_end"].isin(came.index)]
+        rows = rows.assign(came=rows["month_end"].map(came))
         rows["inside"] = rows["came"].between(rows["low"], rows["high"])
         rows["until"] = np.where(rows["month_end"] <= LAST_QUIET, "to March 2020", "from April 2020")
         print(f"\nmade at each of {len(made)} months of {min(made):%Y}: models " + ", ".join(
             f"{model} {count}" for model, count in rows.drop_duplicates("made")["model"].value_counts().items()) + "\n")  # fmt: skip
-        print("| outcomes | forecasts | with an interval | of these inside | mean forecast | mean of what came |\n" + "|---" * 6 + "|")
+        print("| outcomes | forecasts | with an interval | of these inside | mean forecast | mean of what came |")
+        print("|---" * 6 + "|")
         for until, part in rows.groupby("until", sort=False):
             known = part["low"].notna()
-            print(f"| {until} | {len(part)} | {known.sum()} | {part.loc[known, 'inside'].mean():.0%} | "
-                  f"{part['value'].mean():.3%} | {part['came'].mean():.3%} |")  # fmt: skip
+            inside, means = part.loc[known, "inside"].mean(), part[["value", "came"]].mean()
+            print(
+                f"| {until} | {len(part)} | {known.sum()} | {inside:.0%} | {means['value']:.3%} | {means['came']:.3%} |"
+            )
 
 
 if __name__ == "__main__":
