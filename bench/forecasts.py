@@ -183,16 +183,16 @@ def report_aart() -> None:
         rows = rows.assign(came=rows["month_end"].map(came))
         rows["inside"] = rows["came"].between(rows["low"], rows["high"])
         rows["until"] = np.where(rows["month_end"] <= LAST_QUIET, "to March 2020", "from April 2020")
-        print(f"\nmade at each of {len(made)} months of {min(made):%Y}: models " + ", ".join(
-            f"{model} {count}" for model, count in rows.drop_duplicates("made")["model"].value_counts().items()) + "\n")  # fmt: skip
+        counts = rows.drop_duplicates("made")["model"].value_counts()
+        models = ", ".join(f"{model} {count}" for model, count in counts.items())
+        print(f"\nmade at each of {len(made)} months of {min(made):%Y}: models {models}\n")
         print("| outcomes | forecasts | with an interval | of these inside | mean forecast | mean of what came |")
         print("|---" * 6 + "|")
         for until, part in rows.groupby("until", sort=False):
             known = part["low"].notna()
             inside, means = part.loc[known, "inside"].mean(), part[["value", "came"]].mean()
-            print(
-                f"| {until} | {len(part)} | {known.sum()} | {inside:.0%} | {means['value']:.3%} | {means['came']:.3%} |"
-            )
+            cells = [until, len(part), known.sum(), f"{inside:.0%}", f"{means['value']:.3%}", f"{means['came']:.3%}"]
+            print(f"| {' | '.join(map(str, cells))} |")
 
 
 if __name__ == "__main__":
