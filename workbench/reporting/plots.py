@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 import numpy as np
 import pandas as pd
@@ -305,9 +305,19 @@ def plot_bad_rate_trend(table: pd.DataFrame, *, ax: Axes | None = None, title: s
 
 @_plot("month", "value", "low", "high", "forecast")
 def plot_forecast(
-    table: pd.DataFrame, *, ax: Axes | None = None, title: str, y: str = "", percent: bool = True, digits: int = 2
+    table: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    title: str,
+    y: str = "",
+    kind: Literal["share", "money", "number"] = "share",
+    digits: int = 2,
 ) -> Axes:
-    """Draw a series by `month`: what was, and, where `forecast` is true, what is expected, with a band from `low` to `high`."""
+    """Draw a series by `month`: what was, and, where `forecast` is true, what is expected, with a band from `low` to `high`.
+
+    Shares and amounts of money are drawn from zero.
+    """
+    percent = kind == "share"
     ax = _axes(ax, title=title, y=y, percent="y" if percent else "")
     months, value = _months(table["month"]), table["value"].astype(float)
     ahead = table["forecast"].astype(bool).to_numpy()
@@ -318,9 +328,12 @@ def plot_forecast(
     ax.fill_between(months[ahead], low, high, color=VERMILION, alpha=0.18, linewidth=0)
     if ahead.any():
         last = float(value.iloc[-1])
-        _label_line(ax, months, value, _share(last, digits) if percent else f"{last:,.{digits}f}", VERMILION)
+        text = _share(last, digits) if percent else _compact(last) if kind == "money" else f"{last:,.{digits}f}"
+        _label_line(ax, months, value, text, VERMILION)
     _date_axis(ax, months)
-    if percent:
+    if kind == "money":
+        ax.yaxis.set_major_formatter(FuncFormatter(_compact))
+    if kind != "number":
         ax.set_ylim(bottom=0)
     return ax
 
