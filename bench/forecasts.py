@@ -29,6 +29,7 @@ from workbench.models.risk_forecasts import NPL, forecast_exposures
 
 MONTHS, HORIZON = 60, 12
 MODELS = ("chain", "smoothing", "average", "last month")
+LAST_QUIET, LAST_KNOWN = pd.Timestamp(2020, 3, 31), pd.Timestamp(2019, 12, 31)  # of the auto loans
 
 
 def main() -> None:
@@ -149,9 +150,6 @@ def report_mixes(found: pd.DataFrame) -> None:
         print(f"| {part} | {rows['inside'].mean():.1%} | {errors} |")
     print("\nchosen: " + ", ".join(f"{name} {share:.0%}" for name, share in
                                    found.drop_duplicates("history")["model"].value_counts(normalize=True).items()))  # fmt: skip
-
-
-LAST_QUIET, LAST_KNOWN = pd.Timestamp(2020, 3, 31), pd.Timestamp(2019, 12, 31)
 
 
 def report_aart() -> None:

@@ -85,6 +85,14 @@ def test_nobody_is_lost_where_nobody_leaves() -> None:
     assert path.sum(axis=1) == pytest.approx(np.full(12, 900.0))  # nine moves of 100
 
 
+def test_what_comes_from_a_state_that_is_not_asked_for_is_not_new() -> None:
+    flows = random_flows(6)
+    recent = flows[flows["month_end"].isin(DAYS[17:29])]
+    new = recent.loc[(recent["before"] == "new") & recent["after"].isin(["A", "B"]), "customers"].sum() / 12
+    others = flows.assign(customers=flows["customers"].where(flows["before"].isin(["new", "C"]), 0))
+    assert amounts_chain(others, ["A", "B"], ("customers", "customers"))(28, 1).sum() == pytest.approx(new)
+
+
 def test_a_state_that_nobody_was_in_leads_nowhere() -> None:
     flows = random_flows(5)
     path = amounts_chain(flows, [*STATES, "D"], ("customers", "customers"))(29, 3)

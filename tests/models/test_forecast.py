@@ -246,6 +246,8 @@ def test_errors_of_past_forecasts_have_one_shape(history: tuple[pd.DataFrame, pd
     by_hand = [abs(rates.iloc[i + 2] - rates.iloc[i - 1]) for i in range(FIRST_ORIGIN, len(rates) - 2)]
     assert naive["3"] == pytest.approx(np.mean(by_hand))
     assert naive["to_naive"] == 1
+    for row in table.query("series == 'default rate'").itertuples():
+        assert row.to_naive == pytest.approx(row.mean / naive["mean"])
     assert np.isnan(table.query("series == 'mix'")["6"]).all()
     assert past_errors({}).empty
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -184,6 +185,14 @@ def test_kept_scores_stand_in_for_a_panel_that_is_gone(
     assert kept_scores(lender, VERSION, as_of=day) is None
     (path,) = keep_scores(lender, scored)
     path.rename(path.with_name(f"{day}-ffffffffffffffff.parquet"))  # of an earlier delivery
+    elsewhere = kept_scores(lender, VERSION, as_of=day)
+    (own,) = keep_scores(lender, scored.head(3))
+    os.utime(own, (1, 1))  # older, but of the book as it is
+    found = kept_scores(lender, VERSION, as_of=day)
+    assert elsewhere is not None
+    assert found is not None
+    assert (len(elsewhere), len(found)) == (len(scored), 3)
+    own.unlink()
     path = panel_path(lender, day)
     monkeypatch.setattr(
         module,
