@@ -29,7 +29,7 @@ def test_it_says_what_was_not_assessed(alone: RunResult) -> None:
     for stage in ("Scorecard", "Early warning", "Strategy"):
         assert f"{stage}: not assessed: stage not run" in text, stage
     assert text.count("not assessed: stage not run") >= 6
-    assert "Data quality not assessed: stage not run" in text
+    assert "Data quality: not assessed: stage not run" in text
 
 
 def test_it_shows_no_zero_for_it(alone: RunResult) -> None:

@@ -129,8 +129,10 @@ def _name(product: object) -> object:
     return say("no product") if pd.isna(product) else product  # type: ignore[call-overload]
 
 
-def expected_loss(book: Book, *, as_of: date, scores: pd.DataFrame, lgd: pd.DataFrame) -> pd.DataFrame:
-    """Return PD x LGD x exposure by customer at `as_of`.
+def expected_loss(
+    book: Book, *, as_of: date, scores: pd.DataFrame, lgd: pd.DataFrame, day: date | None = None
+) -> pd.DataFrame:
+    """Return PD x LGD x exposure by customer at `day` (by default `as_of`), as known at `as_of`.
 
     The exposure at default is taken to be the balance now: no credit conversion factor adds what may yet be drawn of a limit,
     so the loss on cards is understated. Who is already in default has the LGD of those who default now.
@@ -148,7 +150,7 @@ def expected_loss(book: Book, *, as_of: date, scores: pd.DataFrame, lgd: pd.Data
         The customers of `scores` with open loans: customer_id, exposure, lgd (the mean over the loans, by balance), pd,
         expected_loss; null where no balance is stated; by customer_id.
     """
-    loans = performance(book, as_of=as_of).filter(_.open).mutate(balance=_.balance.cast("float64"))
+    loans = performance(book, as_of=as_of, days=[day or as_of]).filter(_.open).mutate(balance=_.balance.cast("float64"))
     rates = list(zip(lgd["product"], lgd["lgd"].astype(float), strict=True))
     share = ibis.cases(
         *[(loans["product"].isnull() if pd.isna(name) else loans["product"] == name, rate) for name, rate in rates],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import ibis
 import pandas as pd
 from ibis import _
 
@@ -77,11 +78,12 @@ def delinquency(book: Book, *, as_of: date) -> pd.DataFrame:
 
 
 def exposures(book: Book, *, as_of: date) -> pd.DataFrame:
-    """Return each customer's exposure at `as_of`: balance, revolving_balance and credit_limit, products."""
+    """Return each customer's exposure at `as_of`, bad_exposure (at `bad_dpd` or more), balance and limit of cards, product."""
     open_loans = performance(book, as_of=as_of).filter(_.open)
     revolving = open_loans.credit_limit > 0
     table = open_loans.group_by("customer_id").aggregate(
         exposure=open_loans.balance.sum().cast("float64"),
+        bad_exposure=_bad_balance(book, open_loans),
         balance=open_loans.balance.sum(where=revolving).cast("float64"),
         credit_limit=open_loans.credit_limit.sum(where=revolving).cast("float64"),
         dpd=open_loans.dpd.max(),
@@ -89,3 +91,18 @@ def exposures(book: Book, *, as_of: date) -> pd.DataFrame:
     )
     frame: pd.DataFrame = table.order_by("customer_id").to_pandas()
     return frame
+
+
+def product_exposures(book: Book, *, as_of: date) -> pd.DataFrame:
+    """Return customer_id, product, exposure and bad_exposure (of loans at `bad_dpd` or more) of the open loans at `as_of`."""
+    open_loans = performance(book, as_of=as_of).filter(_.open)
+    table = open_loans.group_by("customer_id", "product").aggregate(
+        exposure=open_loans.balance.sum().cast("float64"), bad_exposure=_bad_balance(book, open_loans)
+    )
+    frame: pd.DataFrame = table.order_by("customer_id", "product").to_pandas()
+    return frame
+
+
+def _bad_balance(book: Book, loans: ibis.Table) -> ibis.Value:
+    late = loans.dpd >= book.definitions.target.bad_dpd
+    return loans.balance.sum(where=late).cast("float64").fill_null(0.0)

@@ -19,7 +19,7 @@ EXIT_ALERTS = 4  # done, and alerts at or above --fail-on are open
 
 
 def _set_lang(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
+    if value is not None and ctx.obj is not None:
         ctx.obj.flags["lang"] = value
 
 

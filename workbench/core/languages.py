@@ -114,6 +114,8 @@ class _Writer(string.Formatter):
             return say("n/a")
         if format_spec in _DAYS:
             return day_text(value.date() if isinstance(value, datetime) else value, format_spec)
+        if format_spec == "compact" and abs(value) < 1000:
+            return f"{value:,.0f}"
         if format_spec == "compact":
             from babel.numbers import format_compact_decimal
 

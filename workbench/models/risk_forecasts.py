@@ -56,7 +56,7 @@ def forecast_exposures(flows: pd.DataFrame, *, horizon: int = 12) -> dict[str, F
 def expected_exposure(forecasts: dict[str, Forecast]) -> pd.DataFrame:
     """Return the expected exposure by days past due: month_end, each of `OPEN_STATES`, exposure, npl_ratio."""
     total = forecasts[EXPOSURE].table.set_index("month_end")["value"]
-    shares = forecasts[BUCKETS].table.pivot_table(index="month_end", columns="part", values="value", sort=True)
+    shares = forecasts[BUCKETS].table.pivot_table(index="month_end", columns="part", values="value", dropna=False)
     table = shares[list(OPEN_STATES)].mul(total, axis=0).rename_axis(columns=None)
     return table.assign(exposure=total, npl_ratio=shares[NON_PERFORMING]).reset_index()
 

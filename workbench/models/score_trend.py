@@ -24,7 +24,7 @@ from workbench.models.tracking import ModelVersion
 LEFT = "left"
 HISTORY_MONTHS = 6
 """Months of the book before the first date that is scored, as for the first observation of a scorecard (30_scorecard)."""
-LossGivenDefault = float | pd.Series
+LossGivenDefault = float | pd.Series | Callable[[date], pd.Series]
 """One share of the exposure for all, or one for each product (Series by product)."""
 
 
@@ -80,8 +80,8 @@ def score_trend(
     build
         Make, and store, the panels of dates that have neither; by default these dates are left out.
     lgd
-        Loss given default, for an expected loss: a number, or a Series by product (a customer with several products has that
-        of the first by name).
+        Loss given default, for an expected loss: a number, a Series by product (a customer with several products has that of
+        the first by name), or a function that gives a Series by customer for a date.
     told
         Called with the number of dates done and of all.
 
@@ -129,7 +129,7 @@ def score_trend(
     return ScoreTrend(table, last, grades, missing)
 
 
-def loss_weight(customers: pd.DataFrame, lgd: LossGivenDefault) -> pd.Series:
+def loss_weight(customers: pd.DataFrame, lgd: float | pd.Series) -> pd.Series:
     """Return the loss given default of each customer: the number, or that of the column `product`.
 
     Raises
@@ -199,7 +199,8 @@ def _marked(
         if isinstance(lgd, pd.Series):
             held = exposures(book, as_of=day).set_index("customer_id")["product"]
             scored["product"] = scored["customer_id"].map(held)
-        scored["loss"] = scored["at_risk"] * loss_weight(scored, lgd)
+        weight = scored["customer_id"].map(lgd(day)) if callable(lgd) else loss_weight(scored, lgd)
+        scored["loss"] = scored["at_risk"] * weight
     return scored
 
 

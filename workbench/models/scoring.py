@@ -101,6 +101,18 @@ def score_panel(scorecard: Scorecard, version: ModelVersion, panel: pd.DataFrame
     )
 
 
+def score_customers(
+    book: Book, scorecard: Scorecard, version: ModelVersion, *, as_of: date
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the panel at a date, and its customers scored, with exposure and dpd_now, who is already bad marked."""
+    panel = load_panel(book, as_of=as_of).frame
+    scored = score_panel(scorecard, version, panel).merge(
+        panel[["customer_id", "exposure", "dpd_now"]], on="customer_id"
+    )
+    worst = scorecard.grades[-1][0]
+    return panel, mark_defaulted(scored, bad_dpd=book.definitions.target.bad_dpd, worst_grade=worst)
+
+
 def mark_defaulted(scored: pd.DataFrame, *, bad_dpd: int, worst_grade: str) -> pd.DataFrame:
     """Return `scored` (pd, grade, dpd_now, ...) with PD = 1 and the worst grade for customers who are already bad.
 

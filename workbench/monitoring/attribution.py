@@ -13,7 +13,7 @@ import pandas as pd
 from workbench.core.errors import InputError
 from workbench.core.languages import by_language, mark
 from workbench.models.kernel import blocks, coder
-from workbench.models.score_trend import LossGivenDefault, loss_weight
+from workbench.models.score_trend import loss_weight
 from workbench.models.scorecard import Scorecard, Variable
 
 BEFORE, NOW = mark("before"), mark("now")
@@ -23,7 +23,7 @@ PARTS = (CAME, LEFT, EXPOSURE, PD, DEFAULTED, CURED)
 
 
 def risk_change(
-    now: pd.DataFrame, before: pd.DataFrame, *, bad_dpd: int, lgd: LossGivenDefault | None = None
+    now: pd.DataFrame, before: pd.DataFrame, *, bad_dpd: int, lgd: float | pd.Series | None = None
 ) -> pd.DataFrame:
     """Return what the change of PD x exposure between two dates is made of; the parts sum to it.
 
@@ -70,7 +70,7 @@ def risk_change(
     return pd.DataFrame(rows, columns=["part", "customers", "amount"])
 
 
-def _weighed(rows: pd.DataFrame, lgd: LossGivenDefault | None, name: str) -> pd.DataFrame:
+def _weighed(rows: pd.DataFrame, lgd: float | pd.Series | None, name: str) -> pd.DataFrame:
     _check_once(rows, name)
     if len(rows) and rows["exposure"].isna().all():
         raise InputError("change of risk: no exposure is stated, so there is no PD x exposure to split.")

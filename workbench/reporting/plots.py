@@ -127,7 +127,7 @@ def plot_grade_distribution(table: pd.DataFrame, *, ax: Axes | None = None, titl
         _label_bars(ax, bars, [_share(value) for value in share], fontsize=7)
     ax.set_xticks(range(len(table)), [_short(grade) for grade in table["grade"]])
     ax.set_yticks([])
-    ax.set_xlabel(say("Grade; in each pair, left and pale: customers, right and full: exposure"))
+    ax.set_xlabel(say("Grade; in each pair, left: customers, right: exposure"))
     ax.margins(y=0.12)
     return ax
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from workbench.core.languages import say
+from workbench.reporting.formats import ColumnFormat
 
 
 def grade_distribution(customers: pd.DataFrame, grades: Sequence[str]) -> pd.DataFrame:
@@ -30,21 +31,39 @@ def grade_distribution(customers: pd.DataFrame, grades: Sequence[str]) -> pd.Dat
     return table.astype({"customers": "int64"}).reset_index(names="grade")
 
 
-def segment_table(customers: pd.DataFrame, by: str, *, bad_dpd: int) -> pd.DataFrame:
-    """Return customers, exposure, the share of it at `bad_dpd` or more, mean PD and expected loss by the column `by`.
+def segment_table(customers: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Return customers, exposure, the share of it that is bad_exposure, mean PD and expected loss by the column `by`.
 
     The largest exposure first; customers without a value stand in "not known", in the language in use.
     """
     rows = customers.assign(
         segment=customers[by].astype(object).where(customers[by].notna(), say("not known")),
-        late=customers["exposure"].where(customers["dpd_now"] >= bad_dpd, 0.0),
     )
     table = rows.groupby("segment").agg(
-        customers=("segment", "size"), exposure=("exposure", "sum"), late=("late", "sum"), pd_mean=("pd", "mean"),
+        customers=("segment", "size"), exposure=("exposure", "sum"), late=("bad_exposure", "sum"), pd_mean=("pd", "mean"),
         expected_loss=("expected_loss", "sum"),
     )  # fmt: skip
     table["npl_ratio"] = table.pop("late") / table["exposure"].where(table["exposure"] > 0)
     return table.sort_values(["exposure", "customers"], ascending=False).reset_index()
+
+
+def without_amounts(columns: Mapping[str, ColumnFormat], *, stated: bool) -> dict[str, ColumnFormat]:
+    """Return the columns of a table; where no balances are stated, without those of money and of shares of it."""
+    return {
+        name: column
+        for name, column in columns.items()
+        if stated or not (column.kind == "money" or name == "npl_ratio")
+    }
+
+
+def with_forecast(history: pd.Series, forecast: pd.DataFrame | None, *, months: int) -> pd.DataFrame:
+    """Return the last `months` of a series by month end and its forecast (month_end, value, low, high), for `plot_forecast`."""
+    past = history.tail(months).rename("value").rename_axis("month").reset_index()
+    rows = [past.assign(low=np.nan, high=np.nan, forecast=False)]
+    if forecast is not None:
+        ahead = forecast.rename(columns={"month_end": "month"})[["month", "value", "low", "high"]]
+        rows.append(ahead.assign(forecast=True))
+    return pd.concat(rows, ignore_index=True)
 
 
 def grade_migration(now: pd.Series, before: pd.Series, grades: Sequence[str]) -> pd.DataFrame:
