@@ -57,7 +57,7 @@ def reason_texts(
 ) -> list[str]:
     """Return the reason for each value: the template filled in, or 'not known' in its place for a missing value.
 
-    What follows the place (a unit) is left out for a missing value; where nothing comes before it, the label does. A
+    What follows the place (a unit) is left out for a missing value; where no colon comes before it, the label does. A
     special code is told by its meaning, in the same way.
 
     >>> reason_texts(pd.Series([45.0, None]), {"en": "Overdue: {value:.0f} days"}, {"en": "Overdue"}, "en")
@@ -86,6 +86,6 @@ def told(
     if not after:
         return template, template.format(), dict.fromkeys(specials or {}, template.format())
     own = label.get(lang, name).replace("{", "{{").replace("}", "}}")
-    head = before if before.strip() else own + _COLON.get(lang, ": ")
+    head = before if before.rstrip().endswith((":", "：")) else own + _COLON.get(lang, ": ")
     words: dict[object, str] = {code: head.format() + meaning for code, meaning in (specials or {}).items()}
     return template, head.format() + NOT_KNOWN.get(lang, NOT_KNOWN["en"]), words

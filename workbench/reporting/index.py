@@ -191,12 +191,13 @@ def _card(run: Run, classes: str) -> Html:
     reason = Html('<p class="failed">{text}</p>').fill(text=_reason(run)) if run["status"] == "failed" else ""
     told: dict[str, Any] = {"notebook": run["notebook"], "moment": _moment(run)}
     return Html(
-        '<article class="run entry {classes}"><h3{lang}>{title}</h3><p>{chip} {current} {spoken}</p>'
+        '<article class="run entry {classes}"><h3{titled}>{title}</h3><p>{chip} {current} {spoken}</p>'
         '<p class="meta">{meta}</p>{reason}{facts}<div class="files">{files}</div></article>'
     ).fill(
         classes=classes,
         lang=lang,
-        title=run.get("title") or run["notebook"],
+        titled="" if run.get("kind") else lang,  # the kind is told in the language of this page, a title in the run's
+        title=run.get("kind") or run.get("title") or run["notebook"],
         chip=_status(run),
         current=Html('<span class="meta">{word}</span>').fill(word=say("current run")) if run.get("current") else "",
         spoken=_spoken(run),
