@@ -195,7 +195,6 @@ def _card(run: Run, classes: str) -> Html:
         '<p class="meta">{meta}</p>{reason}{facts}<div class="files">{files}</div></article>'
     ).fill(
         classes=classes,
-        lang=lang,
         titled="" if run.get("kind") else lang,  # the kind is told in the language of this page, a title in the run's
         title=run.get("kind") or run.get("title") or run["notebook"],
         chip=_status(run),
