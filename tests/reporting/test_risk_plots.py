@@ -93,7 +93,7 @@ def test_losses_stand_above_and_recoveries_below_with_their_sums() -> None:
     ax = risk_plots.plot_losses(table, unit="EUR")
     assert [bar.get_height() for bar in ax.patches] == [1000, 0, 500, -100, 0, -50.5]
     assert {to_hex(bar.get_facecolor()) for bar in ax.patches} == {VERMILION, BLUE}
-    assert texts(ax) == ["written off\n1.5K in all", "recovered\n150.5 in all"]
+    assert texts(ax) == ["written off\n1.5K in all", "recovered\n150 in all"]
     assert ax.get_ylabel() == "EUR"
     assert ax.yaxis.get_major_formatter()(-2000, 0) == "2K"
     unknown = risk_plots.plot_losses(table.assign(recovered=None))

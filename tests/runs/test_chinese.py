@@ -58,7 +58,8 @@ def latin(texts: list[str], allowed: set[str]) -> list[str]:
     return [
         text
         for text in texts
-        if set(re.findall("[A-Za-z]{2,}", NAMES.sub("", text))) - allowed and not text.startswith("simulated:")
+        if set(re.findall("[A-Za-z]{2,}", NAMES.sub("", text))) - allowed
+        and not text.startswith(("simulated:", "trend_months"))  # the source, the parameters
     ]
 
 
