@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from workbench.book.book import Book
-from workbench.book.expected_loss import expected_loss, lgd_of
+from workbench.book.expected_loss import customer_lgd, expected_loss, lgd_of
 from workbench.core.errors import ParameterError
 from workbench.core.workspace import Workspace
 
@@ -104,3 +104,32 @@ def test_expected_loss_by_hand(make_book: Callable[..., Book]) -> None:
     assert table.loc["C4", ["exposure", "lgd", "expected_loss"]].isna().all()
     few = expected_loss(book, as_of=AS_OF, scores=scores, lgd=lgd.head(1)).set_index("customer_id")
     assert few["expected_loss"].isna().tolist() == [True, True, True, True]  # a card of which no rate is known
+
+
+def test_the_lgd_of_a_customer_is_that_of_the_loans_held_on_a_day(make_book: Callable[..., Book]) -> None:
+    book = make_book(
+        {
+            "customers": pd.DataFrame({"customer_id": ["C"]}),
+            "loans": pd.DataFrame(
+                {
+                    "loan_id": ["A", "B"],
+                    "customer_id": "C",
+                    "product": ["auto", "card"],
+                    "opened_on": [date(2023, 1, 5), date(2023, 3, 5)],
+                    "principal": [100.0, 300.0],
+                }
+            ),
+            "performance": pd.DataFrame(
+                {
+                    "loan_id": ["A", "A", "B"],
+                    "month_end": [date(2023, 2, 28), date(2023, 3, 31), date(2023, 3, 31)],
+                    "dpd": 0,
+                    "balance": [100.0, 100.0, 300.0],
+                }
+            ),
+        }
+    )
+    rates = pd.DataFrame({"product": ["auto", "card"], "lgd": [0.2, 0.6]})
+    as_of = date(2023, 3, 31)
+    assert customer_lgd(book, as_of=as_of, day=as_of, lgd=rates)["C"] == pytest.approx((100 * 0.2 + 300 * 0.6) / 400)
+    assert customer_lgd(book, as_of=as_of, day=date(2023, 2, 28), lgd=rates)["C"] == pytest.approx(0.2)

@@ -15,7 +15,7 @@ import pytest
 from workbench.book.book import Book
 from workbench.book.portfolio import exposures
 from workbench.core.dates import month_end
-from workbench.core.errors import InputError, SampleError
+from workbench.core.errors import SampleError
 from workbench.core.workspace import Workspace
 from workbench.indicators.panel import Panel
 from workbench.indicators.stored import panel_path, stored_panel, write_panel
@@ -150,17 +150,19 @@ def test_flows_are_who_moved_one_by_one_since_the_last_gap(lender: Book, card: S
 
 
 def test_expected_loss_is_pd_times_lgd_times_exposure(lender: Book, card: Scorecard) -> None:
-    half = score_trend(lender, card, VERSION, as_of=LAST, months=2, lgd=0.5).table
-    assert half["expected_loss"].tolist() == pytest.approx((half["pd_exposure"] / 2).tolist())
-    by_product = score_trend(
-        lender, card, VERSION, as_of=LAST, months=2, lgd=pd.Series({"auto": 0.2, "card": 0.8})
-    ).table
-    product = exposures(lender, as_of=LAST).set_index("customer_id")["product"]
-    people = by_hand(lender, card, LAST)
-    expected = sum(p * money * (0.2 if product[who] == "auto" else 0.8) for who, (_g, p, money, _s) in people.items())
-    assert by_product["expected_loss"].iloc[-1] == pytest.approx(expected)
-    with pytest.raises(InputError, match=r"none for the product card; there is one for auto"):
-        score_trend(lender, card, VERSION, as_of=LAST, months=2, lgd=pd.Series({"auto": 0.2}))
+    asked = []
+
+    def lgd(day: date) -> pd.Series:
+        asked.append(day)
+        product = exposures(lender, as_of=day).set_index("customer_id")["product"]
+        return product.map({"auto": 0.2, "card": 0.8})
+
+    table = score_trend(lender, card, VERSION, as_of=LAST, months=2, lgd=lgd).table
+    assert asked == [moment.date() for moment in table["month_end"]]
+    for day, loss in zip(list(asked), table["expected_loss"], strict=True):
+        lost = lgd(day)
+        people = by_hand(lender, card, day)
+        assert loss == pytest.approx(sum(p * money * lost[who] for who, (_g, p, money, _s) in people.items()))
 
 
 def test_dates_of_the_fit_and_of_its_outcomes_are_marked(lender: Book, card: Scorecard) -> None:
@@ -234,7 +236,14 @@ def test_only_the_columns_that_scoring_reads_are_read(lender: Book) -> None:
 
 
 def test_scores_are_forecast_together(lender: Book, card: Scorecard) -> None:
-    trend = score_trend(lender, card, VERSION, as_of=LAST, months=27, lgd=0.4)
+    trend = score_trend(
+        lender,
+        card,
+        VERSION,
+        as_of=LAST,
+        months=27,
+        lgd=lambda day: exposures(lender, as_of=day).set_index("customer_id")["exposure"] * 0 + 0.4,
+    )
     found = forecast_scores(trend, high_risk=["C"], horizon=3)
     assert list(found) == [
         SCORE,

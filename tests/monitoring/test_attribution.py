@@ -112,13 +112,9 @@ def test_both_at_once_are_split_at_the_midpoints() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_parts_sum_to_the_whole_and_are_those_of_the_definition(seed: int) -> None:
     before, now = random_customers(seed)
-    lgd = {"auto": 0.3, "card": 0.7}
-    for given, by_product in (
-        (None, {"auto": 1.0, "card": 1.0}),
-        (0.45, {"auto": 0.45, "card": 0.45}),
-        (pd.Series(lgd), lgd),
-    ):
-        found = amounts(risk_change(now, before, bad_dpd=90, lgd=given))
+    for by_product in ({"auto": 1.0, "card": 1.0}, {"auto": 0.3, "card": 0.7}):
+        lost = [rows.assign(exposure=rows["exposure"] * rows["product"].map(by_product)) for rows in (now, before)]
+        found = amounts(risk_change(*lost, bad_dpd=90))
         assert found["before"] + sum(found[part] for part in PARTS) == pytest.approx(found["now"], rel=1e-9)
         assert found == pytest.approx(split_by_hand(now, before, by_product), rel=1e-9, abs=1e-9)
     table = risk_change(now, before, bad_dpd=90).set_index("part")["customers"]

@@ -129,10 +129,8 @@ def _name(product: object) -> object:
     return say("no product") if pd.isna(product) else product  # type: ignore[call-overload]
 
 
-def expected_loss(
-    book: Book, *, as_of: date, scores: pd.DataFrame, lgd: pd.DataFrame, day: date | None = None
-) -> pd.DataFrame:
-    """Return PD x LGD x exposure by customer at `day` (by default `as_of`), as known at `as_of`.
+def expected_loss(book: Book, *, as_of: date, scores: pd.DataFrame, lgd: pd.DataFrame) -> pd.DataFrame:
+    """Return PD x LGD x exposure by customer at `as_of`.
 
     The exposure at default is taken to be the balance now: no credit conversion factor adds what may yet be drawn of a limit,
     so the loss on cards is understated. Who is already in default has the LGD of those who default now.
@@ -150,7 +148,21 @@ def expected_loss(
         The customers of `scores` with open loans: customer_id, exposure, lgd (the mean over the loans, by balance), pd,
         expected_loss; null where no balance is stated; by customer_id.
     """
-    loans = performance(book, as_of=as_of, days=[day or as_of]).filter(_.open).mutate(balance=_.balance.cast("float64"))
+    table = _held(book, as_of=as_of, day=as_of, lgd=lgd).merge(scores[["customer_id", "pd"]], on="customer_id")
+    table = table.sort_values("customer_id", ignore_index=True)
+    table["expected_loss"] = table["pd"] * table["at_loss"]
+    return table[["customer_id", "exposure", "lgd", "pd", "expected_loss"]]
+
+
+def customer_lgd(book: Book, *, as_of: date, day: date, lgd: pd.DataFrame) -> pd.Series:
+    """Return the loss given default by customer at `day`, as known at `as_of`: the mean over the loans, by balance."""
+    lost: pd.Series = _held(book, as_of=as_of, day=day, lgd=lgd).set_index("customer_id")["lgd"]
+    return lost
+
+
+def _held(book: Book, *, as_of: date, day: date, lgd: pd.DataFrame) -> pd.DataFrame:
+    """Return customer_id, exposure, at_loss (what of it would be lost) and lgd, of the open loans at `day`."""
+    loans = performance(book, as_of=as_of, days=[day]).filter(_.open).mutate(balance=_.balance.cast("float64"))
     rates = list(zip(lgd["product"], lgd["lgd"].astype(float), strict=True))
     share = ibis.cases(
         *[(loans["product"].isnull() if pd.isna(name) else loans["product"] == name, rate) for name, rate in rates],
@@ -161,9 +173,5 @@ def expected_loss(
     held = loans.group_by("customer_id").aggregate(
         exposure=loans.balance.sum(), at_loss=ibis.ifelse(unknown, ibis.null("float64"), loans.at_loss.sum())
     )
-    table: pd.DataFrame = (
-        held.to_pandas().merge(scores[["customer_id", "pd"]], on="customer_id").sort_values("customer_id")
-    )
-    table["lgd"] = table["at_loss"] / table["exposure"].where(table["exposure"] > 0)
-    table["expected_loss"] = table["pd"] * table["at_loss"]
-    return table[["customer_id", "exposure", "lgd", "pd", "expected_loss"]].reset_index(drop=True)
+    table: pd.DataFrame = held.to_pandas()
+    return table.assign(lgd=table["at_loss"] / table["exposure"].where(table["exposure"] > 0))

@@ -14,7 +14,7 @@ from workbench.book.book import Book
 from workbench.book.flows import NEW
 from workbench.book.portfolio import exposures
 from workbench.core.dates import add_months, month_end, month_ends
-from workbench.core.errors import InputError, SampleError
+from workbench.core.errors import SampleError
 from workbench.core.languages import say
 from workbench.indicators.stored import load_panel, stored_panel
 from workbench.models.scorecard import Scorecard
@@ -24,8 +24,8 @@ from workbench.models.tracking import ModelVersion
 LEFT = "left"
 HISTORY_MONTHS = 6
 """Months of the book before the first date that is scored, as for the first observation of a scorecard (30_scorecard)."""
-LossGivenDefault = float | pd.Series | Callable[[date], pd.Series]
-"""One share of the exposure for all, or one for each product (Series by product)."""
+LossGivenDefault = Callable[[date], pd.Series]
+"""Gives, for a date, what is lost of each customer's exposure: a Series by customer."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,7 @@ def score_trend(
     build
         Make, and store, the panels of dates that have neither; by default these dates are left out.
     lgd
-        Loss given default, for an expected loss: a number, a Series by product (a customer with several products has that of
-        the first by name), or a function that gives a Series by customer for a date.
+        Loss given default of the customers at a date, for an expected loss, as `book.expected_loss.customer_lgd` has it.
     told
         Called with the number of dates done and of all.
 
@@ -127,24 +126,6 @@ def score_trend(
     table.insert(2, "in_fit", _in_fit(scorecard, table["month_end"]))
     last = pd.concat(flows, ignore_index=True) if flows else _moved(None, scored.head(0), days[-1])
     return ScoreTrend(table, last, grades, missing)
-
-
-def loss_weight(customers: pd.DataFrame, lgd: float | pd.Series) -> pd.Series:
-    """Return the loss given default of each customer: the number, or that of the column `product`.
-
-    Raises
-    ------
-    InputError
-        A product for which none is given.
-    """
-    if not isinstance(lgd, pd.Series):
-        return pd.Series(float(lgd), index=customers.index)
-    weight = customers["product"].map(lgd)
-    lacking = sorted(customers.loc[weight.isna() & customers["product"].notna(), "product"].unique())
-    if lacking:
-        known = ", ".join(str(product) for product in lgd.index)
-        raise InputError(f"loss given default: none for the product {', '.join(lacking)}; there is one for {known}.")
-    return weight.astype(float)
 
 
 def fit_period(scorecard: Scorecard) -> tuple[date, date] | None:
@@ -196,11 +177,7 @@ def _marked(
     scored["score"] = scored["score"].mask(scored["dpd_now"] >= bad_dpd)
     scored["at_risk"] = scored["pd"] * scored["exposure"]
     if lgd is not None:
-        if isinstance(lgd, pd.Series):
-            held = exposures(book, as_of=day).set_index("customer_id")["product"]
-            scored["product"] = scored["customer_id"].map(held)
-        weight = scored["customer_id"].map(lgd(day)) if callable(lgd) else loss_weight(scored, lgd)
-        scored["loss"] = scored["at_risk"] * weight
+        scored["loss"] = scored["at_risk"] * scored["customer_id"].map(lgd(day))
     return scored
 
 

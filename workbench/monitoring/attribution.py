@@ -13,7 +13,6 @@ import pandas as pd
 from workbench.core.errors import InputError
 from workbench.core.languages import by_language, mark
 from workbench.models.kernel import blocks, coder
-from workbench.models.score_trend import loss_weight
 from workbench.models.scorecard import Scorecard, Variable
 
 BEFORE, NOW = mark("before"), mark("now")
@@ -22,20 +21,16 @@ DEFAULTED, CURED = mark("new defaults"), mark("no longer in default")
 PARTS = (CAME, LEFT, EXPOSURE, PD, DEFAULTED, CURED)
 
 
-def risk_change(
-    now: pd.DataFrame, before: pd.DataFrame, *, bad_dpd: int, lgd: float | pd.Series | None = None
-) -> pd.DataFrame:
+def risk_change(now: pd.DataFrame, before: pd.DataFrame, *, bad_dpd: int) -> pd.DataFrame:
     """Return what the change of PD x exposure between two dates is made of; the parts sum to it.
 
     Parameters
     ----------
     now, before : DataFrame
-        One row a customer, marked by `mark_defaulted`: customer_id, pd, exposure, dpd_now; and `product` where `lgd` is given
-        by product. An exposure that is not stated counts as none, as in a sum.
+        One row a customer, marked by `mark_defaulted`: customer_id, pd, exposure, dpd_now. An exposure that is not stated
+        counts as none, as in a sum. With exposure times loss given default it is the expected loss that is split.
     bad_dpd
         Days past due from which a customer is in default.
-    lgd
-        Loss given default, a number or a Series by product: then it is the expected loss that is split.
 
     Returns
     -------
@@ -49,7 +44,7 @@ def risk_change(
     InputError
         Exposures that are stated for nobody, or a customer twice.
     """
-    then, since = (_weighed(rows, lgd, name) for rows, name in ((before, "before"), (now, "now")))
+    then, since = (_checked(rows, name) for rows, name in ((before, "before"), (now, "now")))
     both = then.merge(since, on="customer_id", how="outer", suffixes=("_0", "_1"), indicator=True)
     staying = (both["_merge"] == "both").to_numpy()
     p0, p1, e0, e1 = (both[name].to_numpy(dtype=np.float64) for name in ("pd_0", "pd_1", "exposure_0", "exposure_1"))
@@ -70,14 +65,11 @@ def risk_change(
     return pd.DataFrame(rows, columns=["part", "customers", "amount"])
 
 
-def _weighed(rows: pd.DataFrame, lgd: float | pd.Series | None, name: str) -> pd.DataFrame:
+def _checked(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     _check_once(rows, name)
     if len(rows) and rows["exposure"].isna().all():
         raise InputError("change of risk: no exposure is stated, so there is no PD x exposure to split.")
-    exposure = rows["exposure"].fillna(0.0).astype(float)
-    if lgd is not None:
-        exposure = exposure * loss_weight(rows, lgd).fillna(0.0)
-    return rows[["customer_id", "pd", "dpd_now"]].assign(exposure=exposure)
+    return rows[["customer_id", "pd", "dpd_now"]].assign(exposure=rows["exposure"].fillna(0.0).astype(float))
 
 
 def _check_once(rows: pd.DataFrame, name: str) -> None:

@@ -103,13 +103,12 @@ def write_list(
         raise ParameterError(f"list {name!r} has a column 'disposition' or 'note' already; rename it.")
     if "xlsx" in formats and len(frame) > _MOST_ROWS:
         raise InputError(f"list {name!r}: {len(frame):,} rows, a sheet holds {_MOST_ROWS:,}. Write csv and parquet.")
-    rows = frame.set_axis([str(column) for column in frame.columns], axis=1)[list(named)].reset_index(drop=True)
-    for column in rows.columns:
-        if rows[column].dtype == object or pd.api.types.is_string_dtype(rows[column].dtype):
-            rows[column] = _flat(rows[column])
+    shown = frame.set_axis([str(column) for column in frame.columns], axis=1)[list(named)].reset_index(drop=True)
+    with in_language("en"):  # what programs read
+        rows = _flat_rows(shown)
     writers: dict[str, Callable[[Path], None]] = {
         "csv": lambda path: _write_csv(rows, path),
-        "xlsx": lambda path: _write_xlsx(rows, path, named, disposition=disposition),
+        "xlsx": lambda path: _write_xlsx(_flat_rows(shown), path, named, disposition=disposition),
         "parquet": lambda path: rows.to_parquet(path, index=False, engine="pyarrow"),
     }
     paths = [folder / f"{name}.{kind}" for kind in formats]
@@ -128,6 +127,15 @@ def _kind(values: pd.Series) -> Any:
     if pd.api.types.is_float_dtype(values.dtype):
         return "number"
     return "date" if pd.api.types.is_datetime64_any_dtype(values.dtype) else "text"
+
+
+def _flat_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with their texts flat; lists are joined as the language in use joins them."""
+    flat = rows.copy()
+    for column in flat.columns:
+        if flat[column].dtype == object or pd.api.types.is_string_dtype(flat[column].dtype):
+            flat[column] = _flat(flat[column])
+    return flat
 
 
 def _flat(values: pd.Series) -> pd.Series:
