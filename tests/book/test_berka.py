@@ -429,7 +429,7 @@ def test_no_loss_given_default_can_be_told(berka_book: Book) -> None:
     assert "does not state days past due" in loss_given_default(berka_book, as_of=LAST)["reason"].iloc[0]
     rates, words = lgd_of(berka_book, as_of=LAST)
     assert rates[["lgd", "source"]].to_numpy().tolist() == [[0.45, "fallback"]]
-    assert words.endswith("A loss given default of 45% is assumed (params/losses.yaml).")
+    assert words.endswith("A loss given default of 45 % is assumed (params/losses.yaml).")
 
 
 @pytest.mark.real_data

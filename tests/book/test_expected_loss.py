@@ -50,8 +50,8 @@ def test_a_product_with_too_few_defaults_takes_the_rate_of_all(told: Callable[..
     found, words = told()
     assert found == {"auto": (0.3, "estimated"), "card": (0.3, "estimated, all products")}
     assert words == (
-        "Of the exposure of 40 past defaults 30.0% was lost within 24 months (95% interval 30.0% to 30.0%), discounted at 0.0% "
-        "a year and without the costs of collection. By product: auto 30.0%. The rate of all products is taken for those with "
+        "Of the exposure of 40 past defaults 30.0 % was lost within 24 months (95 % interval 30.0 % to 30.0 %), discounted at 0.0 % "
+        "a year and without the costs of collection. By product: auto 30.0 %. The rate of all products is taken for those with "
         "fewer than 30 defaults: card."
     )
 
@@ -59,13 +59,13 @@ def test_a_product_with_too_few_defaults_takes_the_rate_of_all(told: Callable[..
 def test_an_estimate_has_a_floor_and_a_number_none(told: Callable[..., Any]) -> None:
     found, words = told(floor=0.5, lgd_by_product={"card": 0.02})
     assert found == {"auto": (0.5, "estimated"), "card": (0.02, "set")}
-    assert "No estimate counts as less than 50.0%" in words
-    assert words.endswith("Loss given default as set in params/losses.yaml: card 2.0%.")
+    assert "No estimate counts as less than 50.0 %" in words
+    assert words.endswith("Loss given default as set in params/losses.yaml: card 2.0 %.")
 
 
 def test_a_number_for_all_and_an_estimate_for_one(told: Callable[..., Any]) -> None:
     assert told(lgd=0.6)[0] == {"auto": (0.6, "set"), "card": (0.6, "set")}
-    assert told(lgd=0.6)[1] == "Loss given default as set in params/losses.yaml: auto 60.0%, card 60.0%."
+    assert told(lgd=0.6)[1] == "Loss given default as set in params/losses.yaml: auto 60.0 %, card 60.0 %."
     found, _words = told(lgd=0.6, lgd_by_product={"auto": "estimated"})
     assert found == {"auto": (0.3, "estimated"), "card": (0.6, "set")}
 
@@ -75,7 +75,7 @@ def test_without_an_estimate_the_fallback_stands_in_and_says_why(told: Callable[
     assert found == {"auto": (0.45, "fallback"), "card": (0.45, "fallback")}
     assert words == (
         "40 loans defaulted at least 24 months before; an estimate needs 41. "
-        "A loss given default of 45% is assumed (params/losses.yaml)."
+        "A loss given default of 45 % is assumed (params/losses.yaml)."
     )
 
 

@@ -116,7 +116,7 @@ def test_one_customer_who_is_bad(lender: Lender, make: Any, report: Any, home: W
     said = report(book)
     assert "1 customer, 1 loan" in said or "1 customer, 2 loans" in said
     assert "1 customer is high-risk" in said
-    assert "more than 5% is non-performing" in said
+    assert "more than 5 % is non-performing" in said
     for notebook in ("40_monitoring", "61_customer"):
         check(page_of(home, notebook, tmp_path, book=book, model="demo_scorecard"))
 
@@ -136,7 +136,7 @@ def test_all_are_bad_and_no_balance_is_known(make: Any, report: Any, home: Works
             unpaid,
         )
     )
-    assert "more than 5% is non-performing" in said
+    assert "more than 5 % is non-performing" in said
     assert "Not assessed: the book states no balances" in said
     assert "EUR" not in said  # no amount that would be a zero nobody knows
 
@@ -154,7 +154,7 @@ def test_no_alert_and_no_action(home: Workspace, tmp_path: Path) -> None:
         "rules:\n- {name: never, severity: red, when: dpd_now >= 9000, reason: never, horizon_months: 1}\n", "utf-8"
     )
     said = check(page_of(home, "40_monitoring", tmp_path, book="demo", model="demo_scorecard", rules="never"))
-    assert "0 with an alert (0.0%)" in said
+    assert "0 with an alert (0.0 %)" in said
     assert list(pd.read_csv(tmp_path / "alerts.csv").index) == []
 
 

@@ -83,7 +83,7 @@ def _words(table: pd.DataFrame, losses: Losses, found: pd.DataFrame) -> str:
         every = found.iloc[0]
         sentences.append(
             say(
-                "Of the exposure of {defaults:,} past defaults {lgd:.1%} was lost within {months} months (95% interval "
+                "Of the exposure of {defaults:,} past defaults {lgd:.1%} was lost within {months} months (95 % interval "
                 "{low:.1%} to {high:.1%}), discounted at {rate:.1%} a year and without the costs of collection.",
                 defaults=int(every["defaults"]),
                 lgd=every["lgd"],

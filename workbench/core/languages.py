@@ -66,7 +66,7 @@ def say(text: str, /, **values: object) -> str:
     `{day:month}`, or for an amount `{amount:compact}`. A missing value reads `n/a`.
 
     >>> say("{n:,} of {share:.1%} at {day:long}", n=1200, share=0.034, day=date(2026, 6, 30))
-    '1,200 of 3.4% at 30 June 2026'
+    '1,200 of 3.4 % at 30 June 2026'
     """
     found = _catalogue(_language).gettext(text) if text else text
     return _WRITER.vformat(found, (), values) if values else found
@@ -120,6 +120,8 @@ class _Writer(string.Formatter):
             from babel.numbers import format_compact_decimal
 
             return format_compact_decimal(value, locale=LANGUAGES[_language], fraction_digits=1)
+        if format_spec.endswith("%"):
+            return say("{number} %", number=str(super().format_field(value, format_spec))[:-1])
         return str(super().format_field(value, format_spec))
 
 

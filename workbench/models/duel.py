@@ -27,7 +27,7 @@ def measure_text(measure: str, *, approve: float) -> str:
     """Return the name of a measure of `compare` in the language in use.
 
     >>> measure_text("Bad rate of the best 90%", approve=0.9)
-    'Bad rate of the best 90%'
+    'Bad rate of the best 90 %'
     """
     whole = {text.format(share=approve): text for text in (BAD_RATE, MONEY_GONE_BAD)}
     return say(whole.get(measure, measure), share=approve)

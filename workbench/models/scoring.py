@@ -80,13 +80,16 @@ def rescore_history(book: Book, scorecard: Scorecard, version: ModelVersion) -> 
     return days
 
 
-def score_panel(scorecard: Scorecard, version: ModelVersion, panel: pd.DataFrame) -> pd.DataFrame:
-    """Return `SCORE_COLUMNS`, then reason_codes and reasons, for each row of a panel.
+def score_panel(
+    scorecard: Scorecard, version: ModelVersion, panel: pd.DataFrame, *, reasons: bool = True
+) -> pd.DataFrame:
+    """Return `SCORE_COLUMNS`, then, if wanted, reason_codes and reasons, for each row of a panel.
 
     Reasons are in the language in use, or in English where the scorecard does not speak it.
     """
-    scored = scorecard.score(panel, lang=spoken_language(variable.reason for variable in scorecard.variables))
-    return pd.DataFrame(
+    lang = spoken_language(variable.reason for variable in scorecard.variables)
+    scored = scorecard.score(panel, lang=lang, reasons=reasons)
+    rows = pd.DataFrame(
         {
             "customer_id": panel["customer_id"],
             "model": version.name,
@@ -95,18 +98,20 @@ def score_panel(scorecard: Scorecard, version: ModelVersion, panel: pd.DataFrame
             "score": scored["score"],
             "pd": scored["pd"],
             "grade": scored["grade"].astype(object),
-            "reason_codes": scored["reason_codes"],
-            "reasons": scored["reasons"],
         }
     )
+    return rows.assign(reason_codes=scored["reason_codes"], reasons=scored["reasons"]) if reasons else rows
 
 
 def score_customers(
     book: Book, scorecard: Scorecard, version: ModelVersion, *, as_of: date
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the panel at a date, and its customers scored, with exposure and dpd_now, who is already bad marked."""
+    """Return the panel at a date, and its customers scored, with exposure and dpd_now, who is already bad marked.
+
+    Without reasons: `score_panel` gives those of the customers who are shown.
+    """
     panel = load_panel(book, as_of=as_of).frame
-    scored = score_panel(scorecard, version, panel).merge(
+    scored = score_panel(scorecard, version, panel, reasons=False).merge(
         panel[["customer_id", "exposure", "dpd_now"]], on="customer_id"
     )
     worst = scorecard.grades[-1][0]

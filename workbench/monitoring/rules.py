@@ -29,7 +29,12 @@ class Rule(BaseModel):
     when: str
     thresholds: dict[str, float | str] = {}
     reason: str
+    title: str = Field("", description="the rule's name for people; empty means `name`, with spaces")
     horizon_months: int = Field(ge=1, description="within how many months a bad outcome makes the alert a true one")
+
+    def words(self) -> str:
+        """Return the rule's name for people, in English."""
+        return self.title or self.name.replace("_", " ")
 
     def condition(self, known: Iterable[str] | None = None) -> Condition:
         """Compile `when` with the rule's thresholds."""

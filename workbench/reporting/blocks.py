@@ -157,7 +157,7 @@ def _cell(value: object, column: ColumnFormat) -> Html:
     if isinstance(value, Block | Html):
         return escape(value)
     if is_missing(value):
-        return Html('<span class="wb-na">{text}</span>').fill(text=say("n/a"))
+        return Html('<span class="wb-na">{text}</span>').fill(text=format_value(value, column))
     if column.kind == "status" and str(value) in STATUSES:
         return chip(str(value)).html
     text = format_value(value, column)
@@ -193,6 +193,7 @@ def table(
     columns: Mapping[str, ColumnFormat],
     total: bool = False,
     max_rows: int | None = None,
+    cards: bool = False,
 ) -> Block:
     """Return a table of the named columns, in the order of `columns`.
 
@@ -208,6 +209,8 @@ def table(
         Add a line that sums counts and money (or what `adds_up`) over all rows, shown or not.
     max_rows : int, optional
         Show so many rows and say how many there are.
+    cards : bool
+        On a phone show each row as a card, a line a column: for lists of many columns that are read row by row.
 
     Raises
     ------
@@ -219,12 +222,19 @@ def table(
     formats = list(columns.values())
     cells = [shown[name].tolist() for name in columns]
     class_of = [_column_class(values, column) for values, column in zip(cells, formats, strict=True)]
-    th, td = Html('<th scope="col" class="{kind}">{text}</th>'), Html('<td class="{kind}">{text}</td>')
+    th, td = Html('<th scope="col" class="{kind}">{text}</th>'), Html('<td class="{kind}"{label}>{text}</td>')
+    named_cell = Html(' data-label="{label}"') if cards else Html("")
+    labels = [named_cell.fill(label=column.heading) for column in formats] if cards else [named_cell] * len(formats)
     head = join([th.fill(kind=kind, text=column.heading) for kind, column in zip(class_of, formats, strict=True)])
     body = join(
         [
             Html("<tr>{cells}</tr>").fill(
-                cells=join([td.fill(kind=k, text=_cell(v, c)) for k, c, v in zip(class_of, formats, row, strict=True)])
+                cells=join(
+                    [
+                        td.fill(kind=kind, label=label, text=_cell(value, column))
+                        for kind, label, column, value in zip(class_of, labels, formats, row, strict=True)
+                    ]
+                )
             )
             for row in zip(*cells, strict=True)
         ]
@@ -238,14 +248,17 @@ def table(
                 say("Total") if len(shown) == len(frame) else say("Total of all {count:,} rows", count=len(frame))
             )
         foot = Html("<tfoot><tr>{cells}</tr></tfoot>").fill(
-            cells=join([td.fill(kind=kind, text=text) for kind, text in zip(class_of, texts, strict=True)])
+            cells=join(
+                [td.fill(kind=kind, label=Html(""), text=text) for kind, text in zip(class_of, texts, strict=True)]
+            )
         )
     note = say("{shown:,} of {all:,} rows shown", shown=len(shown), all=len(frame)) if len(shown) < len(frame) else ""
     note = say("no rows") if frame.empty else note
     markup = Html(
-        '<div class="wb wb-table"><div class="wb-scroll" tabindex="0" role="region" aria-label="{caption}"><table>'
-        "<caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table></div>{note}</div>"
+        '<div class="wb wb-table{cards}"><div class="wb-scroll" tabindex="0" role="region" aria-label="{caption}"><table>'
+        "<caption><span>{caption}</span></caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table></div>{note}</div>"
     ).fill(
+        cards=" wb-cards" if cards else "",
         caption=caption,
         head=head,
         body=body,

@@ -35,6 +35,8 @@ class ColumnFormat:
         Printed in the heading: a currency, `days`, ...
     adds_up : bool, optional
         Whether a total makes sense; by default for money and for integers without a unit (counts), not for days.
+    missing : str, optional
+        What stands where there is no value; by default `n/a`.
 
     Raises
     ------
@@ -47,6 +49,7 @@ class ColumnFormat:
     digits: int | None = None
     unit: str = ""
     adds_up: bool | None = None
+    missing: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -123,7 +126,7 @@ def format_value(value: object, column: ColumnFormat) -> str:
     '3.5 %'
     """
     if is_missing(value):
-        return say("n/a")
+        return say("n/a") if column.missing is None else column.missing
     if column.is_numeric and isinstance(value, int | float | Decimal | np.integer | np.floating):
         number = value if isinstance(value, Decimal | int) else float(value)
         if isinstance(number, float) and math.isinf(number):
