@@ -7,16 +7,15 @@ import warnings
 from datetime import date
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_hex
 
 from workbench.core.errors import ParameterError
 from workbench.core.languages import in_language
 from workbench.reporting import blocks, risk_plots
-from workbench.reporting.style import BLUE, MUTED, VERMILION
+from workbench.reporting.style import BLUE, MUTED, ORANGE, VERMILION
 
 PLOTS = {
     name: function for name, function in inspect.getmembers(risk_plots, inspect.isfunction) if name.startswith("plot_")
@@ -67,11 +66,10 @@ def test_roll_rates_show_worse_better_and_same_and_leave_empty_rows_empty() -> N
     assert texts(ax) == ["90", "9.9", "<.1", "", "", ""]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["current: 100", "over 90: 0"]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["current", "over\n90", "closed"]
-    faces = [to_rgb(cell.get_facecolor()[0]) for cell in ax.collections]
-    assert np.ptp(faces[0]) < 0.1  # grey
-    assert faces[1][0] > faces[1][2]  # orange: more red than blue
-    assert faces[2][0] < faces[2][2]  # blue
-    assert faces[3:] == [(1, 1, 1)] * 3
+    faces = [cell.get_facecolor()[0] for cell in ax.collections]
+    assert [to_hex(face) for face in faces[:3]] == [MUTED, ORANGE, BLUE]
+    assert faces[0][3] > faces[1][3] > faces[2][3] > 0
+    assert [face[3] for face in faces[3:]] == [0] * 3
     by_count = risk_plots.plot_roll_rates(table.assign(loan_share=0.25), value="loan_share")
     assert texts(by_count) == ["25"] * 6
     with pytest.raises(ParameterError, match="shares"):

@@ -121,9 +121,10 @@ def plot_grade_distribution(table: pd.DataFrame, *, ax: Axes | None = None, titl
         "exposure": exposure / (float(exposure.sum()) or 1.0),
     }
     colours = [GRADE_COLOURS.get(str(grade), MUTED) for grade in table["grade"]]
-    for place, (share, alpha) in enumerate(zip(shares.values(), (0.5, 1.0), strict=True)):
+    for place, (share, alpha) in enumerate(zip(shares.values(), (0.35, 1.0), strict=True)):
         at = [index + (place - 0.5) * 0.4 for index in range(len(table))]
-        bars = ax.bar(at, share, width=0.38, color=colours, alpha=alpha)
+        faces = [(colour, alpha) for colour in colours]
+        bars = ax.bar(at, share, width=0.38, color=faces, edgecolor=colours, linewidth=1)
         _label_bars(ax, bars, [_share(value) for value in share], fontsize=7)
     ax.set_xticks(range(len(table)), [_short(grade) for grade in table["grade"]])
     ax.set_yticks([])
@@ -442,20 +443,23 @@ def plot_roll_matrix(
         bars=len(rows) + 3,
     )
     matrix = table.pivot_table(index="from_bucket", columns="to_bucket", values="share")
-    shares = matrix.reindex(index=rows, columns=columns).to_numpy(float)
-    if len(rows):
-        cells = ax.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1)
-        cells.set_rasterized(False)
-    for (y, x), share in np.ndenumerate(shares):
-        colour = "white" if share > 0.65 else "black"  # not INK, which turns light on a dark page: cells do not turn
-        ax.text(x + 0.5, y + 0.5, _cell_share(share), ha="center", va="center", fontsize=8, color=colour)
+    for (y, x), share in np.ndenumerate(matrix.reindex(index=rows, columns=columns).to_numpy(float)):
+        _draw_cell(ax, x, y, share, colour=BLUE)
     ax.set_xticks(
         [x + 0.5 for x in range(len(columns))], [_short(say(str(name))).replace(" ", "\n") for name in columns]
     )
     ax.set_yticks([y + 0.5 for y in range(len(rows))], [_short(say(str(name))) for name in rows])
-    ax.invert_yaxis()
+    ax.set_xlim(0, max(len(columns), 1))
+    ax.set_ylim(max(len(rows), 1), 0)
     ax.spines["bottom"].set_visible(False)
     return ax
+
+
+def _draw_cell(ax: Axes, x: int, y: int, share: float, *, colour: str) -> None:
+    """Draw a cell with its share, the stronger the larger; half transparent, so that it suits a dark page as well."""
+    strength = 0.0 if np.isnan(share) else 0.55 * share**0.5
+    ax.fill_between([x + 0.015, x + 0.985], y + 0.015, y + 0.985, color=colour, alpha=strength, linewidth=0)
+    ax.text(x + 0.5, y + 0.5, _cell_share(share), ha="center", va="center", fontsize=8, color=INK)
 
 
 def _cell_share(share: float) -> str:

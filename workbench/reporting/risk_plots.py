@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_rgb
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from workbench.core.languages import say
 from workbench.reporting.formats import require_columns
-from workbench.reporting.plots import _axes, _cell_share, _date_axis, _months, _name_ends, _plot, _short
+from workbench.reporting.plots import _axes, _date_axis, _draw_cell, _months, _name_ends, _plot, _short
 from workbench.reporting.style import BLUE, MUTED, ORANGE, VERMILION
 
 if TYPE_CHECKING:
@@ -46,10 +45,7 @@ def plot_roll_rates(
     shares = shares.reindex(index=rows, columns=columns)
     for (y, x), share in np.ndenumerate(shares.to_numpy(float)):
         base = MUTED if x == y else BLUE if x < y or x == len(columns) - 1 else ORANGE
-        strength = 0.0 if np.isnan(share) else 0.75 * share**0.5
-        face = tuple(1 - strength * (1 - part) for part in to_rgb(base))
-        ax.fill_between([x, x + 1], y, y + 1, color=face, edgecolor="white", linewidth=1)
-        ax.text(x + 0.5, y + 0.5, _cell_share(share), ha="center", va="center", fontsize=8, color="black")
+        _draw_cell(ax, x, y, share, colour=base)
     loans = table.groupby("from_bucket", sort=False)["loans"].sum()
     names = [say("{bucket}: {loans:,}", bucket=say(str(name)), loans=int(loans[name])) for name in rows]
     ax.set_yticks([y + 0.5 for y in range(len(rows))], names)
