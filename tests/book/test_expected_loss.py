@@ -51,8 +51,8 @@ def test_a_product_with_too_few_defaults_takes_the_rate_of_all(told: Callable[..
     assert found == {"auto": (0.3, "estimated"), "card": (0.3, "estimated, all products")}
     assert words == (
         "Of the exposure of 40 past defaults 30.0 % was lost within 24 months (95 % interval 30.0 % to 30.0 %), discounted "
-        "at 0.0 % a year and without the costs of collection. By product: auto 30.0 %. The rate of all products is taken for those with "
-        "fewer than 30 defaults: card."
+        "at 0.0 % a year and without the costs of collection. By product: auto 30.0 %. The rate of all products is taken for "
+        "those with fewer than 30 defaults: card."
     )
 
 

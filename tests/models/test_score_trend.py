@@ -20,6 +20,7 @@ from workbench.core.workspace import Workspace
 from workbench.indicators.panel import Panel
 from workbench.indicators.stored import panel_path, stored_panel, write_panel
 from workbench.models import score_trend as module
+from workbench.models.backtest import ALL, backtest_pd
 from workbench.models.bins import Bins
 from workbench.models.forecast import past_errors
 from workbench.models.risk_forecasts import (
@@ -293,3 +294,46 @@ def test_too_short_a_history_says_what_to_do(lender: Book, card: Scorecard) -> N
 def test_the_first_months_of_a_book_are_not_scored(lender: Book, card: Scorecard) -> None:
     with pytest.raises(SampleError, match="of the 1 month ends up to 2022-06-30"):
         score_trend(lender, card, VERSION, as_of=date(2022, 6, 30), months=20)
+
+
+def test_predicted_and_realised_are_those_of_the_customers_one_by_one(lender: Book, card: Scorecard) -> None:
+    observed, target = date(2024, 6, 30), lender.definitions.target
+    months = lender.as_known("performance", as_of=LAST).to_pandas()
+    months["month_end"] = pd.to_datetime(months["month_end"]).dt.date
+    loans = lender.as_known("loans", as_of=LAST).to_pandas().set_index("loan_id")
+    people: dict[str, dict[str, bool]] = {}
+    for loan, rows in months.groupby("loan_id"):
+        late = rows.set_index("month_end")["dpd"]
+        closed = loans.loc[loan, "closed_on"]
+        one = people.setdefault(loans.loc[loan, "customer_id"], {"active": False, "gone_bad": False, "was_bad": False})
+        since = month_end(observed, months=-target.probation_months)
+        one["was_bad"] |= any(late.get(day, 0) >= 90 for day in MONTHS if since <= day <= observed)
+        if observed in late.index and (pd.isna(closed) or pd.Timestamp(closed).date() > observed):
+            one["active"] = True
+            one["gone_bad"] |= any(late.get(day, 0) >= 90 for day in MONTHS if observed < day <= LAST)
+    expected: dict[str, list[tuple[float, bool]]] = defaultdict(list)
+    for customer, (grade, chance, *_rest) in by_hand(lender, card, observed).items():
+        if people[customer]["active"] and not people[customer]["was_bad"]:
+            expected[grade].append((chance, people[customer]["gone_bad"]))
+            expected[ALL].append((chance, people[customer]["gone_bad"]))
+
+    found = backtest_pd(lender, card, as_of=LAST)
+    assert (found.observed, found.in_fit) == (observed, True)
+    assert found.table["grade"].tolist() == [*sorted(grade for grade in expected if grade != ALL), ALL]
+    assert len(found.table) > 2
+    for row in found.table.itertuples():
+        one = expected[row.grade]
+        bads, n, z = sum(bad for _chance, bad in one), len(one), 1.959964
+        assert (row.customers, row.bads) == (n, bads)
+        assert row.pd_mean == pytest.approx(sum(chance for chance, _bad in one) / n)
+        middle, share = (bads + z * z / 2) / (n + z * z), bads / n
+        half = z / (n + z * z) * (n * share * (1 - share) + z * z / 4) ** 0.5  # Wilson (1927)
+        assert (row.bad_rate, row.low, row.high) == pytest.approx((share, middle - half, middle + half), abs=1e-6)
+    assert 0 < found.table["bads"].iloc[-1] < found.table["customers"].iloc[-1]
+
+
+def test_without_a_panel_or_a_window_there_is_no_comparison(lender: Book, card: Scorecard) -> None:
+    with pytest.raises(SampleError, match=r"no panel of 2023-06-30.*--as-of 2023-06-30 --book trend"):
+        backtest_pd(lender, card, as_of=month_end(MONTHS[2], months=12))
+    with pytest.raises(SampleError, match="the book begins after 2021-12-31"):
+        backtest_pd(lender, card, as_of=date(2022, 12, 31))
