@@ -51,7 +51,7 @@ def test_runs_newest_first_with_links_and_reasons(tmp_path: Path) -> None:
     table = page.split("<summary>All 4 runs")[1]
     assert table.index("06:04") < table.index("06:03") < table.index("06:02") < table.index("06:01")
     assert table.count("<strong>current run</strong>") == 1
-    cards = page.split("<h2>demo")[1].split("<details")[0]
+    cards = page.split("<h2>demo")[1].split("<details class=")[0]
     assert cards.count("<article") == 2  # the current run and the failure after it
     assert [file.name for file in tmp_path.iterdir()] == ["index.html"]
 

@@ -256,19 +256,31 @@ def _seconds(run: Run) -> str:
 
 
 def _files(run: Run) -> Html:
-    """Return links to the run's files, with their sizes; a name that leads out of the reports' folder is text, no link."""
-    link, links = Html('<span><a href="./{href}">{word}</a>{size}</span> '), []
+    """Return links to the run's files, with their sizes, those for machines folded.
+
+    A name that leads out of the reports' folder is text, no link.
+    """
+    link = Html('<span><a href="./{href}">{word}</a>{size}</span> ')
+    links: list[Html] = []
+    folded: list[Html] = []
     for name in sorted(map(str, run.get("files") or []), key=_file_order):
         path = PurePosixPath(str(run["folder"])) / name
         suffix = path.suffix.lower()
         word = say(_FILE_WORDS.get(suffix, "")) or suffix.lstrip(".") or name
         word = named(word, path.stem) if suffix in (".xlsx", ".csv", ".parquet") else word
         size = (run.get("sizes") or {}).get(name)
-        if path.is_absolute() or ".." in path.parts:
-            links.append(Html("<span>{name}</span> ").fill(name=name))
-        else:
-            told = "" if size is None else Html("&nbsp;<small>{text}</small>").fill(text=_size_text(size))
-            links.append(link.fill(href=quote(str(path), errors="replace"), word=word, size=told))
+        told = "" if size is None else Html("&nbsp;<small>{text}</small>").fill(text=_size_text(size))
+        shown = (
+            Html("<span>{name}</span> ").fill(name=name)
+            if path.is_absolute() or ".." in path.parts
+            else link.fill(href=quote(str(path), errors="replace"), word=word, size=told)
+        )
+        (folded if suffix in (".parquet", ".json") else links).append(shown)
+    if folded:
+        words = say_count(len(folded), "{count} file for machines", "{count} files for machines")
+        links.append(
+            Html("<details><summary>{words}</summary>{folded}</details>").fill(words=words, folded=join(folded))
+        )
     return join(links)
 
 
