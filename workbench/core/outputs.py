@@ -55,6 +55,11 @@ class Outputs:
         folder = self._stage(notebook)
         return None if folder is None else read_json(folder / "summary.json") or {}
 
+    def earlier_run(self, notebook: str) -> str | None:
+        """Return the name of the run that `earlier` reads; None where it has not run."""
+        folder = self._stage(notebook)
+        return None if folder is None else folder.name
+
     def _stage(self, notebook: str) -> Path | None:
         book, sample, as_of = self.book, self.sample, self.as_of
         by_hand = _interactive(self.workspace, notebook, book=book, sample=sample, as_of=as_of)
