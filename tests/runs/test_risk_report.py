@@ -13,6 +13,7 @@ import duckdb
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from statsmodels.stats.proportion import proportion_confint
 
 from tests.pipeline import LAST, Lender
 from workbench.book.book import Book
@@ -20,6 +21,7 @@ from workbench.book.expected_loss import lgd_of
 from workbench.book.performance import performance
 from workbench.core.errors import InputError
 from workbench.models.export.sql import scorecard_sql
+from workbench.models.sample import sample
 from workbench.models.scoring import load_scorecard
 from workbench.runs.run import rebuild_index, run_notebook
 
@@ -157,6 +159,27 @@ def test_the_trend_ends_where_the_page_stands(asked: Any, lender: Lender) -> Non
         assert trend[f"share_{grade}"] == pytest.approx(one(asked, f"select avg((grade = '{grade}')::int) from now"))
 
 
+def test_predicted_beside_realised(asked: Any, shown: dict[str, list[list[str]]], lender: Lender) -> None:
+    then = "2024-09-30"
+    outcomes = sample(Book.open(lender.workspace, "demo"), as_of=[date.fromisoformat(then)]).frame
+    asked.register("outcomes", outcomes[["customer_id", "bad"]])
+    card, _, _ = load_scorecard(lender.workspace, "demo_scorecard")
+    (path,) = glob.glob(str(lender.home / f"data/panels/demo/{then}-*.parquet"))  # noqa: PTH207
+    asked.execute(f"create or replace view panel_then as select * from '{path}'")
+    scores = scorecard_sql(card, dialect="duckdb", table="panel_then", ids=["customer_id"])
+    counted = "count(*), sum(bad), avg(pd), avg(bad)"
+    query = f"from ({scores}) join outcomes using (customer_id)"
+    expected = asked.execute(f"select grade, {counted} {query} group by 1 order by 1").fetchall()
+    expected += asked.execute(f"select 'all', {counted} {query}").fetchall()
+    rows = shown[f"Predicted at {then} and realised by {LAST}, by the grade of then"]
+    assert len(rows) > 3
+    for row, (grade, customers, bads, predicted, realised) in zip(rows, expected, strict=True):
+        assert row[:3] == [grade, f"{customers:,}", f"{int(bads):,}"]
+        assert row[3:5] == [f"{predicted * 100:.2f} %", f"{realised * 100:.2f} %"]
+        low, high = proportion_confint(int(bads), customers, method="wilson")
+        assert row[5:] == [f"{low * 100:.2f} %", f"{high * 100:.2f} %"]
+
+
 def test_segments_and_the_high_risk_list(asked: Any, shown: dict[str, list[list[str]]], lender: Lender) -> None:
     books = lender.home / "data/books/demo/generations"
     people = next(books.glob("*/customers.parquet"))
@@ -172,7 +195,7 @@ def test_segments_and_the_high_risk_list(asked: Any, shown: dict[str, list[list[
         "from now left join people using (customer_id) left join late using (customer_id) group by 1"
     ).fetchall()
     whole = one(asked, "select sum(late) / sum(balance) from loans_late")
-    assert f"{whole:.2%}" in lender.page("60_risk_report")
+    assert f"{whole * 100:.2f} %" in lender.page("60_risk_report")
     by_product = {
         row[0]: row[1:]
         for row in shown["By product, the largest exposure first; a customer stands under each product held"]
@@ -199,7 +222,7 @@ def test_segments_and_the_high_risk_list(asked: Any, shown: dict[str, list[list[
     assert [row[0] for row in listed] == [row[0] for row in top]
     for row, (_, grade, score, change, risk, exposure, dpd) in zip(listed, top, strict=True):
         moved = (
-            "n/a" if change is None else f"{change:,.0f}".replace("-0", "0") if round(change) == 0 else f"{change:,.0f}"
+            "–" if change is None else f"{change:,.0f}".replace("-0", "0") if round(change) == 0 else f"{change:,.0f}"
         )
         assert row[1:3] == [grade, f"{score:,.0f}"]
         assert row[3].replace("−", "-") in {moved, f"{change:+,.0f}" if change is not None else moved, "-0"}
