@@ -212,7 +212,15 @@ def report_cells() -> list[Any]:
     }
     tiles = blocks.tiles(
         [
-            Tile("Bad rate, 12 months", "3.4 %", "limit 4.0 %", "pass", "+0.2 points on May"),
+            Tile(
+                "Bad rate, 12 months",
+                "3.4 %",
+                "of customers",
+                "pass",
+                "+0.2 points on May",
+                threshold="at most 4.0 %",
+                history=[0.031, 0.033, 0.032, 0.034],
+            ),
             Tile("Exposure", "EUR 214.6m", "20,000 customers", None, "+1.1 % on May"),
             Tile("Gini, out of time", "0.541", "0.512 to 0.569", "amber", "-0.012 on development"),
             Tile("Red alerts", "42", "new since 31 May: 17", "red"),
@@ -239,7 +247,8 @@ def report_cells() -> list[Any]:
         code(*figures[1:4]),
         markdown("## Customers to look at first"),
         code(blocks.table(customers(40), caption="Highest risk", columns=CUSTOMER_COLUMNS, total=True, max_rows=8)),
-        code(blocks.table(hostile, caption="Hostile " + ATTACKS[0], columns=CUSTOMER_COLUMNS)),
+        code(blocks.table(customers(3), caption="As cards", columns=CUSTOMER_COLUMNS, total=True, cards=True)),
+        code(blocks.table(hostile, caption="Hostile " + ATTACKS[0], columns=CUSTOMER_COLUMNS, cards=True)),
         markdown("## The model\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nSee `params/gates.yaml`."),
         code(*figures[4:]),
         markdown("## Definitions and limits"),

@@ -20,13 +20,14 @@ def all_blocks(text: str) -> list[blocks.Block]:
     frame = pd.DataFrame({"a": pd.Series([text, [text, text]], dtype=object)})
     return [
         blocks.header(text, text, {text: text}),
-        blocks.tiles([Tile(text, text, text, "red", text)]),
+        blocks.tiles([Tile(text, text, text, "red", text, threshold=text, history=[1, 2, 3])]),
         blocks.finding(text, "amber"),
         blocks.chip("pass", text),
         blocks.definitions({text: text}),
         blocks.not_assessed(text),
         blocks.footnote(text),
         blocks.table(frame, caption=text, columns={"a": ColumnFormat(text, unit=text)}, total=True),
+        blocks.table(frame, caption=text, columns={"a": ColumnFormat(text, missing=text)}, cards=True),
         blocks.figure(plotted()["alerts"], alt=text, caption=text),
     ]
 
@@ -39,6 +40,30 @@ def test_hostile_text_adds_no_tag_and_no_attribute(attack: str) -> None:
         assert not {"\x00", "\u202e", "\u2066", "\ud800"} & set(hostile._repr_html_())
         hostile._repr_html_().encode()
         repr(hostile).encode()
+
+
+def test_a_tile_draws_its_history_from_the_lowest_to_the_highest_value() -> None:
+    def drawn(history: list[float | None]) -> list[tuple[float, float]]:
+        html = blocks.tiles([Tile("a", "b", history=history)]).html
+        line = html.split('points="')[1].split('"')[0] if "<polyline" in html else ""
+        return [(float(x), float(y)) for x, y in (point.split(",") for point in line.split())]
+
+    assert drawn([1.0, 3.0, 2.0]) == [(2, 22), (52, 2), (102, 12)]
+    assert drawn([None, 5.0, 5.0, float("nan"), 5.0]) == [(27, 12), (52, 12), (102, 12)]
+    assert drawn([1.0, 2.0]) == drawn([]) == drawn([None, 1.0, 2.0]) == []
+    block = blocks.tiles([Tile("Ratio", "6 %", threshold="at most 5 %", change="+1 %", history=[1, 2, 4])])
+    assert block.text == "Ratio: 6 %, at most 5 %, +1 %"
+    assert block.html.index("at most 5 %") < block.html.index("+1 %") < block.html.index("<svg")
+
+
+def test_a_list_of_cards_names_the_column_in_each_cell_and_missing_values_read_as_told() -> None:
+    frame = pd.DataFrame({"a": [1.0, None], "b": ["x", "y"]})
+    columns = {"a": ColumnFormat("Change", "score", unit="points", missing="–"), "b": ColumnFormat("Why")}
+    html = blocks.table(frame, caption="c", columns=columns, cards=True).html
+    assert html.count('data-label="Change (points)"') == html.count('data-label="Why"') == 2
+    assert "n/a" not in html
+    assert ">–<" in html
+    assert "data-label" not in blocks.table(frame, caption="c", columns=columns).html
 
 
 def test_a_cell_shows_the_start_of_a_very_long_value() -> None:

@@ -47,6 +47,7 @@ TEMPLATE_DIR = Path(__file__).parent / "templates" / "report"
 _LONGEST_CELL = 400  # characters of one value shown in a table; lists hold the whole value
 _SHORT_CELL = 22  # characters that stay on one line
 _LARGEST_SVG = 400_000  # bytes; a figure of more shapes than this is drawn as PNG at twice the size
+_FEWEST_DRAWN = 3  # known values of a history, for a line to say anything
 
 
 @cache
@@ -77,20 +78,25 @@ def _text(value: object) -> str:
 
 @dataclass(frozen=True)
 class Tile:
-    """One headline figure: `value` and `change` are already words ("3.4 %", "+0.2 points on May")."""
+    """One headline figure: `value`, `change` and `threshold` are already words ("3.4 %", "+0.2 points on May", "at most 5 %").
+
+    `history` is drawn as a small line, the latest last; with fewer than three known values there is none.
+    """
 
     label: str
     value: object
     note: str = ""
     status: str | None = None
     change: str = ""
+    threshold: str = ""
+    history: Sequence[float] = ()
 
 
 def tiles(items: Sequence[Tile]) -> Block:
     """Return a row of headline figures."""
     one = Html(
         '<div class="wb-tile" data-status="{status}"><div class="wb-tile-label">{label}</div>'
-        '<div class="wb-tile-value">{value}</div>{chip}{change}{note}</div>'
+        '<div class="wb-tile-value">{value}</div>{chip}{threshold}{change}{history}{note}</div>'
     )
     line = Html('<div class="wb-tile-{part}">{text}</div>')
     parts = [
@@ -99,16 +105,34 @@ def tiles(items: Sequence[Tile]) -> Block:
             label=item.label,
             value=_value(item.value),
             chip=chip(item.status) if item.status else Html(""),
+            threshold=line.fill(part="threshold", text=item.threshold) if item.threshold else Html(""),
             change=line.fill(part="change", text=item.change) if item.change else Html(""),
+            history=_sparkline(item.history),
             note=line.fill(part="note", text=item.note) if item.note else Html(""),
         )
         for item in items
     ]
     words = [
-        ", ".join(str(part) for part in (named(i.label, _text(i.value)), i.status, i.change, i.note) if part)
+        ", ".join(
+            str(part) for part in (named(i.label, _text(i.value)), i.status, i.threshold, i.change, i.note) if part
+        )
         for i in items
     ]
     return Block("tiles", Html('<div class="wb wb-tiles">{parts}</div>').fill(parts=join(parts)), "\n".join(words))
+
+
+def _sparkline(values: Sequence[float]) -> Html:
+    """Return a line without axes, for the eye alone: what it shows is told in words beside it."""
+    known = [(place, float(value)) for place, value in enumerate(values) if not is_missing(value)]
+    if len(known) < _FEWEST_DRAWN:
+        return Html("")
+    low, high = min(value for _place, value in known), max(value for _place, value in known)
+    wide, tall = len(values) - 1, high - low
+    points = [(2 + 100 * x / wide, 12 if tall == 0 else 22 - 20 * (y - low) / tall) for x, y in known]
+    return Html(
+        '<svg class="wb-spark" viewBox="0 0 104 24" width="104" height="24" aria-hidden="true" focusable="false">'
+        '<polyline points="{points}"/><circle cx="{x}" cy="{y}" r="2"/></svg>'
+    ).fill(points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), x=f"{points[-1][0]:.1f}", y=f"{points[-1][1]:.1f}")
 
 
 def _status_class(status: str) -> str:
