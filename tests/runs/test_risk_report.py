@@ -205,6 +205,17 @@ def test_segments_and_the_high_risk_list(asked: Any, shown: dict[str, list[list[
     ).fetchall():
         assert by_product[name][:3] == [f"{count:,}", f"{exposure:,.0f}", f"{late * 100:.2f} %"]
     assert by_product["Total"][1] == f"{loans['balance'].sum():,.0f}"
+    by_year = {
+        row[0]: row[1:]
+        for row in shown["By year of opening, the largest exposure first; a customer stands under each year"]
+    }
+    years = asked.execute(
+        "select year(opened_on)::varchar, count(distinct customer_id), sum(balance), sum(late) / sum(balance) "
+        "from loans_late group by 1"
+    ).fetchall()
+    assert len(years) == len(by_year) - 1
+    for year, count, exposure, late in years:
+        assert by_year[year][:3] == [f"{count:,}", f"{exposure:,.0f}", f"{late * 100:.2f} %"]
     rows = {row[0]: row[1:] for row in shown["By region, the largest exposure first"]}
     for name, count, exposure, late, mean, loss in regions:
         assert rows[name] == [

@@ -94,12 +94,19 @@ def exposures(book: Book, *, as_of: date) -> pd.DataFrame:
 
 
 def product_exposures(book: Book, *, as_of: date) -> pd.DataFrame:
-    """Return customer_id, product, exposure and bad_exposure (of loans at `bad_dpd` or more) of the open loans at `as_of`."""
+    """Return what each customer owes at `as_of` by product and year of opening, of the open loans.
+
+    Returns
+    -------
+    DataFrame
+        customer_id, product, opened_in (year, as text), exposure, bad_exposure (of loans at `bad_dpd` or more).
+    """
     open_loans = performance(book, as_of=as_of).filter(_.open)
-    table = open_loans.group_by("customer_id", "product").aggregate(
+    open_loans = open_loans.mutate(opened_in=open_loans.opened_on.year().cast("string"))
+    table = open_loans.group_by("customer_id", "product", "opened_in").aggregate(
         exposure=open_loans.balance.sum().cast("float64"), bad_exposure=_bad_balance(book, open_loans)
     )
-    frame: pd.DataFrame = table.order_by("customer_id", "product").to_pandas()
+    frame: pd.DataFrame = table.order_by("customer_id", "product", "opened_in").to_pandas()
     return frame
 
 
