@@ -18,7 +18,6 @@ Fixtures, all of the session (each xdist worker has its own):
 from __future__ import annotations
 
 import functools
-import gc
 import gettext
 import itertools
 import os
@@ -57,7 +56,6 @@ BROWSER_FLAGS = [
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG_AGO = pd.Timestamp(2000, 1, 1)
-gc.set_threshold(50_000, 10, 10)  # Ibis makes many small objects: 7 % of the checks, 10 to 15 % of a panel
 SMALL: dict[str, Any] = {"customers": 400, "months": 33, "seed": 7, "start": date(2023, 1, 1)}
 
 
