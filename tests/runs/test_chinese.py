@@ -19,9 +19,9 @@ from workbench.core.workspace import Workspace
 from workbench.runs.run import run_notebook
 
 RUN = ("40_monitoring", "50_strategy")
-# What stays as it is: ids, names of books, models, rules, columns, files and products, abbreviations.
+# What stays as it is: ids, runs, names of books, models, rules, columns, files and products, abbreviations.
 NAMES = re.compile(
-    r"(?<![A-Za-z0-9_])([A-Za-z0-9_/]+\.(xlsx|yaml|csv|parquet)|[A-G]|[A-Z]\d+|[a-z0-9]+(_[a-z0-9]+)+|[a-z_]+\.[a-z_]+|[0-9a-f]{16}"
+    r"(?<![A-Za-z0-9_])(\w+-\w+-\d{4}-\d\d-\d\d-\d{8}T\d{6}-\w+|[A-Za-z0-9_/]+\.(xlsx|yaml|csv|parquet)|[A-G]|[A-Z]\d+|[a-z0-9]+(_[a-z0-9]+)+|[a-z_]+\.[a-z_]+|[0-9a-f]{16}"
     r"|IFRS|CRR|PD|LGD|PSI|KS|ln|Excel|H[12]|\d{4}[QH]\d|workbench [a-zA-Z0-9 -]+)(?![A-Za-z0-9_])"
 )
 
