@@ -48,7 +48,7 @@ def test_the_demo_ends_with_what_it_found(lender: Lender) -> None:
     card = json.loads((lender.folder("30_scorecard") / "run.json").read_text())["summary"]
     active = len(pd.read_parquet(lender.folder("20_indicators") / "panel.parquet"))
     assert f"book demo at {LAST}: {active:,} active customers" in done.out
-    assert f"bad rate {card['bad_rate'] * 100:.1f} %" in done.out
+    assert f"bad rate {card['bad_rate']:.1%}" in done.out
     assert f"Gini {card['gini_oot']:.3f} ({card['gini_oot_low']:.3f} to {card['gini_oot_high']:.3f})" in done.out
     assert f"KS {card['ks_oot']:.3f}" in done.out
     assert ", ".join(f"{count} {severity}" for severity, count in alerts.items()) in done.out
