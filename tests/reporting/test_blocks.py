@@ -50,7 +50,7 @@ def test_a_tile_draws_its_history_from_the_lowest_to_the_highest_value() -> None
 
     assert drawn([1.0, 3.0, 2.0]) == [(2, 22), (52, 2), (102, 12)]
     assert drawn([None, 5.0, 5.0, float("nan"), 5.0]) == [(27, 12), (52, 12), (102, 12)]
-    assert drawn([1.0, 2.0]) == drawn([]) == drawn([None, 1.0, 2.0]) == []
+    assert drawn([1.0, 2.0]) == drawn([]) == drawn([None, 1.0, 2.0]) == drawn([1.0, float("inf"), 2.0]) == []
     block = blocks.tiles([Tile("Ratio", "6 %", threshold="at most 5 %", change="+1 %", history=[1, 2, 4])])
     assert block.text == "Ratio: 6 %, at most 5 %, +1 %"
     assert block.html.index("at most 5 %") < block.html.index("+1 %") < block.html.index("<svg")

@@ -123,7 +123,9 @@ def tiles(items: Sequence[Tile]) -> Block:
 
 def _sparkline(values: Sequence[float]) -> Html:
     """Return a line without axes, for the eye alone: what it shows is told in words beside it."""
-    known = [(place, float(value)) for place, value in enumerate(values) if not is_missing(value)]
+    known = [
+        (place, float(value)) for place, value in enumerate(values) if not is_missing(value) and math.isfinite(value)
+    ]
     if len(known) < _FEWEST_DRAWN:
         return Html("")
     low, high = min(value for _place, value in known), max(value for _place, value in known)
