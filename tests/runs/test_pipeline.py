@@ -35,8 +35,9 @@ FETCH = re.compile(
 
 
 def words(html: str) -> str:
-    """Return the text of a page."""
+    """Return the text of a page, without the moments of the runs that it names."""
     body = re.sub(r"<(style|svg)\b.*?</\1>", " ", html, flags=re.DOTALL)
+    body = re.sub(r"\d{8}T\d{6}-[0-9a-f]{4}", "RUN", body)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 

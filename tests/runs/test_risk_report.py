@@ -162,15 +162,16 @@ def test_the_trend_ends_where_the_page_stands(asked: Any, lender: Lender) -> Non
 def test_predicted_beside_realised(asked: Any, shown: dict[str, list[list[str]]], lender: Lender) -> None:
     then = "2024-09-30"
     outcomes = sample(Book.open(lender.workspace, "demo"), as_of=[date.fromisoformat(then)]).frame
-    asked.register("outcomes", outcomes[["customer_id", "bad"]])
+    own = asked.cursor()  # a result of another test may still be open on `asked`
+    own.register("outcomes", outcomes[["customer_id", "bad"]])
     card, _, _ = load_scorecard(lender.workspace, "demo_scorecard")
     (path,) = glob.glob(str(lender.home / f"data/panels/demo/{then}-*.parquet"))  # noqa: PTH207
-    asked.execute(f"create or replace view panel_then as select * from '{path}'")
+    own.execute(f"create or replace view panel_then as select * from '{path}'")
     scores = scorecard_sql(card, dialect="duckdb", table="panel_then", ids=["customer_id"])
     counted = "count(*), sum(bad), avg(pd), avg(bad)"
     query = f"from ({scores}) join outcomes using (customer_id)"
-    expected = asked.execute(f"select grade, {counted} {query} group by 1 order by 1").fetchall()
-    expected += asked.execute(f"select 'all', {counted} {query}").fetchall()
+    expected = own.execute(f"select grade, {counted} {query} group by 1 order by 1").fetchall()
+    expected += own.execute(f"select 'all', {counted} {query}").fetchall()
     rows = shown[f"Predicted at {then} and realised by {LAST}, by the grade of then"]
     assert len(rows) > 3
     for row, (grade, customers, bads, predicted, realised) in zip(rows, expected, strict=True):

@@ -82,9 +82,10 @@ def forecast_scores(trend: ScoreTrend, *, high_risk: Sequence[str], horizon: int
         raise SampleError(
             say(
                 "forecast of scores: found {found} month ends in a row with a panel, expected {least} or more. "
-                "Make them: workbench indicators build --months {least} --book NAME",
+                "Make them: workbench indicators build --months {least} --book {book}",
                 found=len(months),
                 least=FIRST_ORIGIN + 2,
+                book=trend.book,
             )
         )
     table, found = trend.table.set_index("month_end").loc[months], {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -48,12 +48,15 @@ class ScoreTrend:
         The safest first.
     missing : list of date
         Month ends that were not scored: neither a panel of them is stored, nor scores of this version.
+    book : str
+        The book's name.
     """
 
     table: pd.DataFrame
     flows: pd.DataFrame
     grades: list[str]
-    missing: list[date] = field(default_factory=list)
+    missing: list[date]
+    book: str
 
 
 def score_trend(
@@ -125,7 +128,7 @@ def score_trend(
     table = pd.DataFrame(rows)
     table.insert(2, "in_fit", _in_fit(scorecard, table["month_end"]))
     last = pd.concat(flows, ignore_index=True) if flows else _moved(None, scored.head(0), days[-1])
-    return ScoreTrend(table, last, grades, missing)
+    return ScoreTrend(table, last, grades, missing, book.name)
 
 
 def fit_period(scorecard: Scorecard) -> tuple[date, date] | None:
