@@ -51,8 +51,9 @@ def backtest_pd(book: Book, scorecard: Scorecard, *, as_of: date) -> Backtest:
         If the book does not reach back a window, no panel of the date is stored, or no customer is left.
     """
     observed = latest_observation(as_of, window_months=book.definitions.target.window_months)
-    inputs = list(dict.fromkeys(["customer_id", *scorecard.inputs]))
-    panel = stored_panel(book, as_of=observed, columns=inputs) if observed >= book.manifest.facts.first_day else None
+    if observed < book.manifest.facts.first_day:
+        raise SampleError(say("the book begins after {observed}", observed=observed))
+    panel = stored_panel(book, as_of=observed, columns=list(dict.fromkeys(["customer_id", *scorecard.inputs])))
     if panel is None:
         raise SampleError(
             say(
@@ -60,8 +61,6 @@ def backtest_pd(book: Book, scorecard: Scorecard, *, as_of: date) -> Backtest:
                 observed=observed,
                 book=book.name,
             )
-            if observed >= book.manifest.facts.first_day
-            else say("the book begins after {observed}", observed=observed)
         )
     outcomes = sample(book, as_of=[observed], known_by=as_of).frame[["customer_id", "bad"]]
     scored = pd.concat([panel["customer_id"], scorecard.score(panel, reasons=False)[["pd", "grade"]]], axis=1)
@@ -72,20 +71,20 @@ def backtest_pd(book: Book, scorecard: Scorecard, *, as_of: date) -> Backtest:
     rows["grade"] = pd.Categorical(rows["grade"], grades, ordered=True)
     period = fit_period(scorecard)
     return Backtest(
-        table=pd.concat([_counted(rows, "grade"), _counted(rows.assign(grade=ALL), "grade")], ignore_index=True),
+        table=pd.concat([_by_grade(rows), _by_grade(rows.assign(grade=ALL))], ignore_index=True),
         observed=observed,
         in_fit=None if period is None else period[0] <= observed <= period[1],
     )
 
 
-def _counted(rows: pd.DataFrame, by: str) -> pd.DataFrame:
+def _by_grade(rows: pd.DataFrame) -> pd.DataFrame:
     from statsmodels.stats.proportion import proportion_confint
 
     table = (
-        rows.groupby(by, observed=True)
+        rows.groupby("grade", observed=True)
         .agg(customers=("bad", "size"), bads=("bad", "sum"), pd_mean=("pd", "mean"))
         .reset_index()
-        .astype({by: "str", "bads": "int64"})
+        .astype({"grade": "str", "bads": "int64"})
     )
     low, high = proportion_confint(table["bads"].to_numpy(float), table["customers"].to_numpy(float), method="wilson")
     return table.assign(bad_rate=table["bads"] / table["customers"], low=low, high=high)

@@ -76,7 +76,7 @@ def rescore_history(book: Book, scorecard: Scorecard, version: ModelVersion) -> 
         {date.fromisoformat(path.name[:10]) for path in folder.glob(f"v*/*-{book.manifest.generation}.parquet")}
     )
     for day in days:
-        keep_scores(book, score_panel(scorecard, version, load_panel(book, as_of=day).frame))
+        keep_scores(book, score_panel(scorecard, version, load_panel(book, as_of=day).frame, reasons=False))
     return days
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from workbench.core.errors import InputError, ParameterError, unknown
 from workbench.core.files import whole_file
-from workbench.core.languages import LANGUAGES, in_language, mark, say
+from workbench.core.languages import LANGUAGES, in_language, language, mark, say
 from workbench.reporting.formats import ColumnFormat, is_missing, plain_text, require_columns
 from workbench.reporting.markup import without_controls
 from workbench.reporting.style import STATUSES
@@ -108,7 +108,9 @@ def write_list(
         rows = _flat_rows(shown)
     writers: dict[str, Callable[[Path], None]] = {
         "csv": lambda path: _write_csv(rows, path),
-        "xlsx": lambda path: _write_xlsx(_flat_rows(shown), path, named, disposition=disposition),
+        "xlsx": lambda path: _write_xlsx(
+            rows if language() == "en" else _flat_rows(shown), path, named, disposition=disposition
+        ),
         "parquet": lambda path: rows.to_parquet(path, index=False, engine="pyarrow"),
     }
     paths = [folder / f"{name}.{kind}" for kind in formats]
