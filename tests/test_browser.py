@@ -50,11 +50,16 @@ def watched(browser: Any) -> Iterator[Watched]:
 
 
 def code_cells(path: Path) -> list[Any]:
-    for _attempt in range(50):
-        if path.stat().st_size:  # JupyterLab empties the file before it writes it
-            break
-        time.sleep(0.1)
-    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    end = time.monotonic() + 10
+    while True:
+        try:
+            notebook = nbformat.read(path, as_version=4)
+        except nbformat.reader.NotJSONError:  # JupyterLab empties the file before it writes it
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+        else:
+            return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def errors(path: Path) -> list[str]:
