@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from workbench.book.book import Book
+from workbench.book.performance import is_active, performance
 from workbench.core.errors import ParameterError, SampleError
-from workbench.models.sample import active_loans, hash_share, latest_observation, sample
+from workbench.models.sample import hash_share, latest_observation, sample
 
 AS_OF = date(2024, 1, 31)  # with a window of 12 months: month ends from 29 February 2024 to 31 January 2025
 MakeBook = Callable[..., Book]
@@ -217,7 +218,8 @@ def test_the_latest_observation_has_a_window_that_has_ended() -> None:
 
 
 def test_active_is_open_with_a_balance_or_an_unused_limit(book: Book) -> None:
-    active = set(active_loans(book, as_of=AS_OF).customer_id.to_pandas())
+    rows = performance(book, as_of=AS_OF)
+    active = set(rows.filter(is_active(rows)).customer_id.to_pandas())
     assert not any(name.startswith("absent") for name in active)
     assert {"good-unused-card", "already-90"} <= active
 

@@ -45,6 +45,7 @@ class Book:
         self._attached = connect is not None and is_attached(folder)
         self._part: tuple[int, int] | None = None
         self._once: dict[str, ibis.Table] = {}
+        self._known: dict[tuple[str, date, bool], ibis.Table] = {}
         self._days: dict[tuple[str, date], tuple[frozenset[date], ibis.Table]] = {}
 
     @classmethod
@@ -173,11 +174,20 @@ class Book:
         BookError
             If the book has no such table.
         """
+        if (table, as_of, private) not in self._known:
+            self._known[table, as_of, private] = self._named(self._seen(table, as_of, private=private))
+        return self._known[table, as_of, private]
+
+    def _seen(self, table: str, as_of: date, *, private: bool) -> ibis.Table:
         known = self._of_part(self._latest(table, as_of), as_of)
-        schema = TABLES[table]
-        seen = self._hide_future(known, schema, as_of)
+        seen = self._hide_future(known, TABLES[table], as_of)
         hidden = [] if private else self.private_columns(table)
         return seen.mutate(**{name: ibis.null().cast(seen[name].type()) for name in hidden}) if hidden else seen
+
+    def _named(self, rows: ibis.Table) -> ibis.Table:
+        """Return `rows` as a view where the database is our own: Ibis then need not walk through their making at each use."""
+        own = self.connection.name == "duckdb"
+        return self.connection.create_view(ibis.util.gen_name("known"), rows) if own else rows
 
     def _latest(self, table: str, as_of: date) -> ibis.Table:
         """Return the latest version of each key that was known by the end of `as_of`.

@@ -18,14 +18,16 @@ def local_day(book: Book, moment: Any) -> Any:
     """
     offsets = _offsets(book)
     since = [datetime.combine(first, time(12)) - offset for first, offset in offsets[1:]]
-    return _by_span(moment, since, [_shift(moment, offset).cast("date") for _first, offset in offsets])
+    shifted = {offset: _shift(moment, offset).cast("date") for offset in {offset for _first, offset in offsets}}
+    return _by_span(moment, since, [shifted[offset] for _first, offset in offsets])
 
 
 def day_start(book: Book, day: Any) -> Any:
     """Return the UTC instant at which a business day starts."""
     offsets, midnight = _offsets(book), day.cast("timestamp")
     since = [ends + timedelta(days=1) for ends, _offset in offsets[1:]]  # an offset holds from the day that ends at it
-    return _by_span(day, since, [_shift(midnight, -offset) for _ends, offset in offsets])
+    shifted = {offset: _shift(midnight, -offset) for offset in {offset for _ends, offset in offsets}}
+    return _by_span(day, since, [shifted[offset] for _ends, offset in offsets])
 
 
 def _by_span(value: Any, since: list[Any], answers: list[Any]) -> Any:

@@ -52,12 +52,6 @@ def latest_observation(known_by: date, *, window_months: int) -> date:
     return month_end(last_month_end(known_by), months=-window_months)
 
 
-def active_loans(book: Book, *, as_of: date) -> ibis.Table:
-    """Return the loans that make a customer active at `as_of`, with the columns of `performance`."""
-    rows = performance(book, as_of=as_of)
-    return rows.filter(is_active(rows))
-
-
 def read_until(book: Book, known_by: date | None) -> date:
     """Return the last day of which anything is read: `known_by`, or the book's last day if that is earlier or none is given."""
     return min(known_by or book.manifest.facts.last_day, book.manifest.facts.last_day)
@@ -142,19 +136,21 @@ def _cohort(book: Book, day: date, customers: pd.DataFrame) -> pd.DataFrame:
     return customers.assign(as_of=pd.Timestamp(day), outcome=outcome)[["customer_id", "as_of", "outcome", "exposure"]]
 
 
-def in_probation(book: Book, *, as_of: date) -> pd.Series:
+def in_probation(book: Book, lately: ibis.Table, *, as_of: date) -> pd.Series:
     """Return the ids of customers who were bad so lately that a cure is not yet believed (EBA/GL/2016/07, 71 and 72).
 
     A loan of theirs was at `bad_dpd` or more, or written off, at one of the month ends of the `probation_months` before
     `as_of`, or had a distressed restructuring in the `restructured_probation_months` up to it.
+
+    Parameters
+    ----------
+    lately
+        `performance` at `as_of` on these month ends; later days in it are not looked at.
     """
     target = book.definitions.target
-    before = [day for day in month_ends(month_end(as_of, months=-target.probation_months - 1), as_of) if day < as_of]
-    found = [pd.Series(dtype="str", name="customer_id")]
-    if before and target.probation_months:
-        rows = performance(book, as_of=as_of, days=before)
-        late = rows.filter(((rows.dpd >= target.bad_dpd) | rows.written_off).fill_null(False))
-        found.append(late.select("customer_id").distinct().to_pandas()["customer_id"])
+    before = lately.filter(lately.month_end < as_of)
+    late = before.filter(((before.dpd >= target.bad_dpd) | before.written_off).fill_null(False))
+    found = [late.select("customer_id").distinct().to_pandas()["customer_id"]]
     if target.restructured_probation_months:
         since = add_months(as_of, -target.restructured_probation_months)
         restructured = _restructured(book, since, as_of)
@@ -162,6 +158,11 @@ def in_probation(book: Book, *, as_of: date) -> pd.Series:
         found.append(loans.loc[loans["loan_id"].isin(restructured["loan_id"]), "customer_id"])
     together: pd.Series = pd.concat(found).drop_duplicates()
     return together
+
+
+def _probation_days(book: Book, as_of: date) -> list[date]:
+    months = book.definitions.target.probation_months
+    return [day for day in month_ends(month_end(as_of, months=-months - 1), as_of) if day < as_of] if months else []
 
 
 def follow_up(book: Book, *, as_of: date, until: date) -> pd.DataFrame:
@@ -176,8 +177,10 @@ def follow_up(book: Book, *, as_of: date, until: date) -> pd.DataFrame:
         (days, at the month ends after `as_of`; null where the book does not say), exposure (balance at `as_of`).
     """
     target = book.definitions.target
-    active = active_loans(book, as_of=as_of)
-    active = active.select("loan_id", "customer_id", "dpd", balance=active.balance.cast("float64")).to_pandas()
+    lately = book.keep(performance(book, as_of=as_of, days=[*_probation_days(book, as_of), as_of]))
+    now = lately.filter(lately.month_end == as_of)
+    active = now.filter(is_active(now)).select("loan_id", "customer_id", "dpd", balance=now.balance.cast("float64"))
+    active = active.to_pandas()
     after = performance(book, as_of=until, days=month_ends(as_of, until))
     after = after.filter(after.open | after.written_off)
     is_bad = ((after.dpd >= target.bad_dpd) | after.written_off).fill_null(False)
@@ -202,7 +205,7 @@ def follow_up(book: Book, *, as_of: date, until: date) -> pd.DataFrame:
         worst_dpd=("worst_dpd", "max"),
         exposure=("balance", "sum"),
     )
-    return customers.assign(in_probation=customers["customer_id"].isin(in_probation(book, as_of=as_of)))
+    return customers.assign(in_probation=customers["customer_id"].isin(in_probation(book, lately, as_of=as_of)))
 
 
 def _left_unfinished(book: Book, day: date, end: date) -> pd.DataFrame:

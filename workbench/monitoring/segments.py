@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import reduce
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.stats import hypergeom
 
@@ -52,7 +53,6 @@ def risky_segments(
     ParameterError
         If `risky` has another index.
     """
-    from statsmodels.stats.multitest import multipletests
     from statsmodels.stats.proportion import proportion_confint
 
     if not risky.index.equals(customers.index):
@@ -81,7 +81,7 @@ def risky_segments(
     table["low"], table["high"] = proportion_confint(counts, sizes, method="wilson")
     table["others"] = (bad - table["risky"]) / (total - table["customers"])
     p = hypergeom.sf(counts - 1, total, bad, sizes)
-    table["p_holm"] = multipletests(p, method="holm")[1] if looks else p
+    table["p_holm"] = _holm(np.asarray(p))
     table["segment"] = [_segment_words(places) for places in table["places"]]
     table["excess"] = table["customers"] * (table["share"] - table["others"])
     share_of = {
@@ -94,6 +94,14 @@ def risky_segments(
     table = table.sort_values(["excess", "segment"], ascending=[False, True], ignore_index=True)[columns]
     table.attrs["looks"] = looks
     return table
+
+
+def _holm(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Correct p-values for their number (statsmodels' multipletests collects the whole process's garbage at each call)."""
+    order = np.argsort(p)
+    corrected = np.empty_like(p)
+    corrected[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    return corrected
 
 
 def _segment_words(places: Sequence[tuple[str, object]]) -> str:
