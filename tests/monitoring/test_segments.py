@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest, fisher_exact
+from statsmodels.stats.multitest import multipletests
 
 from workbench.core.errors import ParameterError
 from workbench.core.languages import in_language
@@ -56,6 +57,9 @@ def test_a_planted_group_is_found_with_its_numbers() -> None:
                 )[1]
     assert found.attrs["looks"] == len(looked)
     corrected = holm(looked)
+    assert list(corrected.values()) == pytest.approx(
+        list(multipletests([looked[name] for name in corrected], method="holm")[1])
+    )
     for row in found.itertuples():
         assert row.p_holm == pytest.approx(corrected[row.segment], rel=1e-6)
         assert row.p_holm < 0.05
